@@ -1,0 +1,114 @@
+package ledger
+
+//go:generate go tool sszgen --path operations.go --include ../../attest --output operations_ssz.go
+
+import "github.com/meshsec/meshsec/attest"
+
+// The operations that a home chain orders (DESIGN §3.3), in SSZ.
+
+// Kind names an operation.
+type Kind uint8
+
+// The kinds. Their numbers are part of the protocol.
+const (
+	KindRegister Kind = iota + 1
+	KindDeposit
+	KindWithdraw
+	KindPledge
+	KindRelease
+	KindUpdatePeer
+	KindConfirmPeer
+	KindImportStatement
+	KindSubmitFault
+)
+
+// Operation is the envelope. Account is the ed25519 public key of the signer and
+// Nonce its count of operations; both are zero where anybody may submit
+// (UpdatePeer, ConfirmPeer, ImportStatement, SubmitFault: everything in them is
+// verified). Deposit is signed by the chain's authority, with the authority's
+// nonce and a zero Account.
+type Operation struct {
+	Kind       uint8
+	Account    [32]byte `ssz-size:"32"`
+	Nonce      uint64
+	Body       []byte            `ssz-max:"524288"`
+	Signatures []*SignatureEntry `ssz-max:"16"` // sorted by Key
+}
+
+// SignatureEntry is one ed25519 signature on an operation.
+type SignatureEntry struct {
+	Key       [32]byte `ssz-size:"32"`
+	Signature [64]byte `ssz-size:"64"`
+}
+
+// Register binds a validator's keys to the signing account.
+type Register struct {
+	Key                [48]byte `ssz-size:"48"`
+	Possession         [96]byte `ssz-size:"96"` // by Key over the registration
+	KeyType            uint8
+	ConsensusKey       []byte `ssz-max:"96"`
+	ConsensusSignature []byte `ssz-max:"96"` // by ConsensusKey over the same
+}
+
+// Deposit adds collateral to an account, on the authority's word.
+type Deposit struct {
+	Account [32]byte `ssz-size:"32"`
+	Amount  [32]byte `ssz-size:"32"`
+}
+
+// Withdraw takes free collateral out.
+type Withdraw struct {
+	Amount [32]byte `ssz-size:"32"`
+}
+
+// Pledge creates or enlarges the part of a lien that stands behind one validator.
+// Ratio may raise that of an existing lien, never lower it.
+type Pledge struct {
+	Consumer  []byte   `ssz-max:"50"`
+	Validator [32]byte `ssz-size:"32"`
+	Amount    [32]byte `ssz-size:"32"`
+	Ratio     uint64
+}
+
+// Release starts the unbonding of part of a lien.
+type Release struct {
+	Consumer  []byte   `ssz-max:"50"`
+	Validator [32]byte `ssz-size:"32"`
+	Amount    [32]byte `ssz-size:"32"`
+}
+
+// UpdatePeer follows a peer by one certificate. Set is the one that signed it.
+type UpdatePeer struct {
+	Certificate attest.Certificate
+	Set         attest.ValidatorSet
+}
+
+// ConfirmPeer brings a cross-certificate of our own validators. Set is ours of
+// the claim's epoch. Reference proves, under the ledger root of the claim's last
+// checkpoint, which statement of ours the peer had in force there, or that it had
+// none: a trie proof of its Import record of us.
+type ConfirmPeer struct {
+	Certificate attest.CrossCertificate
+	Set         attest.ValidatorSet
+	Reference   []byte `ssz-max:"65536"`
+}
+
+// ImportStatement brings a final peer's statement about us: a trie proof of its
+// Statement record under the ledger root of its epoch Epoch.
+type ImportStatement struct {
+	Provider []byte `ssz-max:"50"`
+	Epoch    uint64
+	Proof    []byte `ssz-max:"65536"`
+}
+
+// SubmitFault brings a fault proof. Set is the one that the proof's bitfields
+// index. Later, if not empty, proves which statement of ours the offender's chain
+// had in force at an accepted checkpoint LaterEpoch before the offence: it counts
+// where it captures more than the last final one. Reporter may be rewarded.
+type SubmitFault struct {
+	Reporter   [32]byte `ssz-size:"32"`
+	Proof      attest.FaultProof
+	Set        attest.ValidatorSet
+	LaterEpoch uint64
+	Later      []byte `ssz-max:"65536"`
+}
