@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"fmt"
+
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/trie"
 )
@@ -11,7 +13,158 @@ type Result struct {
 	Checkpoint *attest.Checkpoint   // complete, ready to be signed
 	Set        *attest.ValidatorSet // signs the next epoch; its root is in the checkpoint
 	Transcript *Transcript
-	Receipts   []*Receipt // of the operations, in order
-	Ref        trie.Ref   // the new version of the state tree, numbered by the epoch
-	Changes    trie.Changes
+	Receipts   []*Receipt   // of the operations, in order
+	Ref        trie.Ref     // the new version of the state tree, numbered by the epoch
+	Changes    trie.Changes // what to store for it
+}
+
+// Check tells whether in can follow parent on the chain of spec: the chain, the
+// epoch, the heights and times of its blocks. It says nothing of the operations.
+func (in *EpochInput) Check(spec *ChainSpec, parent *attest.Checkpoint) error {
+	first := parent.Epoch*spec.EpochBlocks + 1
+	last := first + spec.EpochBlocks - 1
+	switch {
+	case string(in.ChainID) != spec.ID:
+		return fmt.Errorf("input of chain %q, not %s", in.ChainID, spec.ID)
+	case in.Epoch != parent.Epoch+1:
+		return fmt.Errorf("input of epoch %d cannot follow epoch %d", in.Epoch, parent.Epoch)
+	case len(in.Blocks) == 0 || in.Blocks[len(in.Blocks)-1].Height != last:
+		return fmt.Errorf("epoch %d does not end with block %d", in.Epoch, last)
+	}
+	height, time := first-1, parent.Time
+	for i, b := range in.Blocks {
+		if b.Height <= height || b.Time < time {
+			return fmt.Errorf("block %d of epoch %d is out of order", b.Height, in.Epoch)
+		}
+		if len(b.Operations) == 0 && i < len(in.Blocks)-1 {
+			return fmt.Errorf("block %d of epoch %d has no operations and is not the last", b.Height, in.Epoch)
+		}
+		height, time = b.Height, b.Time
+	}
+	return nil
+}
+
+// Execute runs one epoch: every operation in its order, then what ends an epoch
+// (finality of peers, slashes whose window has passed, the next validator set).
+// tree is the state at parent and does not change; the result holds what its next
+// version adds. The rules are those of m, which names the chain by in.ChainID.
+// An error means bad input (see Check) or a damaged state, never a bad operation.
+func Execute(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochInput) (*Result, error) {
+	spec := m.Chain(string(in.ChainID))
+	if spec == nil {
+		return nil, fmt.Errorf("chain %q is not in the network", in.ChainID)
+	}
+	if err := in.Check(spec, parent); err != nil {
+		return nil, err
+	}
+	run := newRun(m, spec, tree, in.Epoch)
+	for _, block := range in.Blocks {
+		run.height, run.machine.now = block.Height, block.Time
+		for _, op := range block.Operations {
+			if err := run.operation(op.Data); err != nil {
+				return nil, fmt.Errorf("execute epoch %d of %s, block %d: %w", in.Epoch, spec.ID, block.Height, err)
+			}
+		}
+	}
+	set, err := run.end()
+	if err != nil {
+		return nil, fmt.Errorf("end epoch %d of %s: %w", in.Epoch, spec.ID, err)
+	}
+	last := in.Blocks[len(in.Blocks)-1]
+	result, err := run.result(set, &attest.Checkpoint{
+		ChainID: in.ChainID, Epoch: in.Epoch, Parent: parent.Root(),
+		Height: last.Height, BlockHash: last.Hash, Time: last.Time,
+	})
+	if err != nil {
+		return nil, err
+	}
+	result.Input = in
+	return result, nil
+}
+
+// run is one epoch under way: the machine over a snapshot of the tree, and the
+// transcript so far.
+type run struct {
+	machine    *machine
+	tree       *trie.Tree
+	height     uint64
+	transcript Transcript
+	receipts   []*Receipt
+}
+
+func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
+	snapshot := tree.Snapshot()
+	return &run{
+		tree: snapshot,
+		machine: &machine{
+			network: m.ID(), chains: m.ChainIDs(), spec: spec, state: snapshot, epoch: epoch,
+		},
+	}
+}
+
+// operation runs one operation and writes its step.
+func (r *run) operation(encoded []byte) error {
+	receipt, err := r.machine.apply(encoded)
+	if err != nil {
+		return err
+	}
+	root, err := receipt.HashTreeRoot()
+	if err != nil {
+		return err
+	}
+	r.receipts = append(r.receipts, receipt)
+	r.step(&Step{Operation: receipt.Operation, Receipt: root})
+	return nil
+}
+
+// ending runs one step of the end of the epoch.
+func (r *run) ending(f func() error) error {
+	if err := r.machine.step(f); err != nil {
+		return err
+	}
+	r.step(&Step{Kind: StepEnd})
+	return nil
+}
+
+func (r *run) step(s *Step) {
+	s.Height, s.Time, s.Root = r.height, r.machine.now, r.tree.Root()
+	r.transcript.Steps = append(r.transcript.Steps, s)
+}
+
+// end runs the steps that end every epoch.
+func (r *run) end() (set *attest.ValidatorSet, err error) {
+	m := r.machine
+	for _, chain := range m.chains {
+		if chain == m.spec.ID {
+			continue
+		}
+		if err := r.ending(func() error { return m.finalize(chain) }); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.executeSlashes(r.ending); err != nil {
+		return nil, err
+	}
+	err = r.ending(func() error {
+		set, err = m.elect(r.height)
+		return err
+	})
+	return set, err
+}
+
+// result completes the checkpoint and commits the tree's next version.
+func (r *run) result(set *attest.ValidatorSet, cp *attest.Checkpoint) (*Result, error) {
+	opsRoot, err := r.transcript.HashTreeRoot()
+	if err != nil {
+		return nil, fmt.Errorf("transcript of epoch %d: %w", cp.Epoch, err)
+	}
+	cp.OpsRoot, cp.LedgerRoot, cp.ValidatorsRoot = opsRoot, r.tree.Root(), set.Root()
+	ref, changes, err := r.tree.Commit(cp.Epoch)
+	if err != nil {
+		return nil, fmt.Errorf("commit epoch %d: %w", cp.Epoch, err)
+	}
+	return &Result{
+		Checkpoint: cp, Set: set, Transcript: &r.transcript, Receipts: r.receipts,
+		Ref: ref, Changes: changes,
+	}, nil
 }

@@ -21,13 +21,13 @@ type Manifest struct {
 
 // ChainSpec is one chain of the network with its genesis ledger.
 type ChainSpec struct {
-	ID          string       `toml:"id" json:"id"`
-	EpochBlocks uint64       `toml:"epoch_blocks" json:"epoch_blocks"`
-	Params      Params       `toml:"params" json:"params"`
-	Authority   Authority    `toml:"authority" json:"authority"`
-	Peers       []*PeerSpec  `toml:"peers" json:"peers"`           // how stake of each other chain counts here, sorted
-	Accounts    []*Genesis   `toml:"accounts" json:"accounts"`     // sorted by id
-	Validators  []*Candidate `toml:"validators" json:"validators"` // sorted by key
+	ID          string            `toml:"id" json:"id"`
+	EpochBlocks uint64            `toml:"epoch_blocks" json:"epoch_blocks"`
+	Params      Params            `toml:"params" json:"params"`
+	Authority   Authority         `toml:"authority" json:"authority"`
+	Peers       []*PeerSpec       `toml:"peers" json:"peers"`           // how stake of each other chain counts here, sorted
+	Accounts    []*GenesisAccount `toml:"accounts" json:"accounts"`     // sorted by id
+	Validators  []*Candidate      `toml:"validators" json:"validators"` // sorted by key
 }
 
 // Params are a chain's rules. Windows in time pass when this chain's own block
@@ -70,8 +70,8 @@ type PeerSpec struct {
 	Cap      Ratio  `toml:"cap" json:"cap"`           // largest virtual stake of this provider, as a share of the own stake here
 }
 
-// Genesis is an account at genesis.
-type Genesis struct {
+// GenesisAccount is an account at genesis.
+type GenesisAccount struct {
 	ID         AccountID      `toml:"id" json:"id"`
 	Collateral Amount         `toml:"collateral" json:"collateral"`
 	Liens      []*GenesisLien `toml:"liens" json:"liens"` // sorted by consumer, then validator

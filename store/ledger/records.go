@@ -19,8 +19,7 @@ type Meta struct {
 	Burned     [32]byte `ssz-size:"32"`
 
 	AuthorityNonce uint64 // of the next operation signed by the authority
-	Slashes        uint64 // number of Slash records
-	Frozen         uint64 // number of queued executions, see Execution
+	QueueHead      uint64 // first execution that has not finished
 }
 
 // Account holds collateral.
@@ -139,8 +138,7 @@ type SetRecord struct {
 // was convicted. It is never removed.
 type Offender struct {
 	Offences []*Offence `ssz-max:"64"` // in the order in which they were recorded
-	Penalty  uint64     // largest one executed so far, scaled by One
-	Queued   uint8      // 1 while an execution waits
+	Queued   uint8      // 1 while an execution waits to start
 }
 
 // Offence is one fault of one offender.
@@ -148,11 +146,10 @@ type Offence struct {
 	Fault     [32]byte `ssz-size:"32"` // id of the proof
 	Kind      uint8
 	Epoch     uint64 // of the consumer chain
-	Time      uint64 // of the checkpoint that committed to the epoch's set
-	Share     uint64 // of the power in that epoch, scaled by One
+	Share     uint64 // of the power in that epoch, rounded down, scaled by One
 	Reference uint64 // our epoch whose statement it captures, +1; 0 = none
 	Later     uint64 // a second such epoch, +1, where the submitter proved one; the larger amount counts
-	Recorded  uint64 // our epoch in which the proof came
+	Penalty   uint64 // executed so far, scaled by One
 }
 
 // Fault is a recorded proof.
@@ -163,19 +160,20 @@ type Fault struct {
 	Recorded  uint64    // our epoch
 	Time      uint64    // of the block that ordered it
 	Reporter  [32]byte  `ssz-size:"32"`
-	Offenders []*Member `ssz-max:"512"` // those whom this proof convicted first
+	Offenders []*Member `ssz-max:"512"` // those whom it convicted of something new
 }
 
-// Execution is a queued slash of one offender.
+// Execution is a queued slash of one offender. Its inputs are fixed when it
+// starts: what comes to light later queues another one for the difference.
 type Execution struct {
-	Chain   []byte   `ssz-max:"50"`
-	Account [32]byte `ssz-size:"32"`
-	Fault   [32]byte `ssz-size:"32"` // that queued it
-	Epoch   uint64   // our epoch in which it was queued
-	Time    uint64
-	Penalty uint64 // fixed when the execution starts, scaled by One
-	Cursor  uint64 // next lien of the offender's list
-	Done    uint8
+	Chain     []byte   `ssz-max:"50"`
+	Account   [32]byte `ssz-size:"32"`
+	Fault     [32]byte `ssz-size:"32"` // that queued it
+	Epoch     uint64   // our epoch in which it was queued
+	Time      uint64
+	Penalties []uint64 `ssz-max:"64"` // by offence, scaled by One; empty until it starts
+	Cursor    uint64   // next lien of the offender's list
+	Done      uint8
 }
 
 // Slash is what one execution took from one part of one lien.

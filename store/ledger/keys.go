@@ -1,0 +1,87 @@
+package ledger
+
+import "encoding/binary"
+
+// The keys of the records. A chain id holds no '/', ids and numbers have a fixed
+// length, so no two records share a key.
+//
+//	meta                                  Meta
+//	set                                   attest.ValidatorSet that signs the next epoch
+//	set/<epoch>                           SetRecord
+//	account/<account>                     Account
+//	lien/<account>/<consumer>             Lien
+//	validator/<account>                   Validator
+//	key/<BLS key>, ckey/<type><key>       the account that ever registered it
+//	statement/<consumer>                  Statement
+//	import/<provider>                     Import
+//	peer/<chain>                          Peer
+//	checkpoint/<chain>/<epoch>            PeerCheckpoint
+//	offender/<chain>/<account>            Offender
+//	fault/<id>                            Fault
+//	frozen/<chain>                        count of executions not finished
+//
+// and the lists (see list): accounts, validators, faults, slashes, queue,
+// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts).
+func key(prefix string, parts ...[]byte) []byte {
+	k := []byte(prefix)
+	for _, p := range parts {
+		k = append(append(k, '/'), p...)
+	}
+	return k
+}
+
+func num(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+var (
+	metaKey    = key("meta")
+	currentSet = key("set")
+)
+
+func setKey(epoch uint64) []byte               { return key("set", num(epoch)) }
+func accountKey(id AccountID) []byte           { return key("account", id[:]) }
+func validatorKey(id AccountID) []byte         { return key("validator", id[:]) }
+func blsKeyKey(k []byte) []byte                { return key("key", k) }
+func consensusKeyKey(t uint8, k []byte) []byte { return key("ckey", append([]byte{t}, k...)) }
+func peerKey(chain string) []byte              { return key("peer", []byte(chain)) }
+func faultKey(id [32]byte) []byte              { return key("fault", id[:]) }
+func frozenKey(chain string) []byte            { return key("frozen", []byte(chain)) }
+
+func lienKey(id AccountID, consumer string) []byte {
+	return key("lien", id[:], []byte(consumer))
+}
+
+func checkpointKey(chain string, epoch uint64) []byte {
+	return key("checkpoint", []byte(chain), num(epoch))
+}
+
+func offenderKey(chain string, id AccountID) []byte {
+	return key("offender", []byte(chain), id[:])
+}
+
+// ImportKey is where a ledger keeps the statement of provider that it has in
+// force, an [Import]. ConfirmPeer and SubmitFault carry proofs of it.
+func ImportKey(provider string) []byte { return key("import", []byte(provider)) }
+
+// StatementKey is where a ledger keeps its [Statement] about consumer.
+// ImportStatement carries a proof of it.
+func StatementKey(consumer string) []byte { return key("statement", []byte(consumer)) }
+
+// list names a list of records that only grows: its length stands under the key,
+// item i under key/i.
+type list []byte
+
+var (
+	accountList   = list("accounts")
+	validatorList = list("validators")
+	faultList     = list("faults")
+	slashList     = list("slashes")
+	queueList     = list("queue")
+)
+
+func lienList(consumer string, validator AccountID) list {
+	return list(key("liens", []byte(consumer), validator[:]))
+}
+
+func offenderList(chain string) list { return list(key("offenders", []byte(chain))) }
+
+func (l list) item(i uint64) []byte { return key(string(l), num(i)) }

@@ -1,0 +1,212 @@
+package ledger
+
+import (
+	"github.com/holiman/uint256"
+)
+
+// stepCost is how many records a step of long work may touch before it is cut,
+// and slashesPerEpoch how many liens are slashed in one epoch: a slash over more
+// goes on in the next epochs from its cursor (DESIGN §3.3).
+const (
+	stepCost        = 100
+	slashesPerEpoch = 4096
+)
+
+// executeSlashes runs the queued executions whose challenge window has passed, in
+// their order, as a sequence of steps; each runs in a transaction of its own.
+func (m *machine) executeSlashes(step func(func() error) error) error {
+	budget := slashesPerEpoch
+	for budget > 0 {
+		more := false
+		err := step(func() error {
+			meta, err := must[Meta](m.tx, metaKey)
+			if err != nil {
+				return err
+			}
+			for budget > 0 && m.tx.touched < stepCost {
+				done, err := m.executeOne(meta.QueueHead)
+				if err != nil {
+					return err
+				}
+				switch done {
+				case waiting:
+					return m.saveHead(meta.QueueHead)
+				case finished:
+					meta.QueueHead++
+				}
+				budget--
+			}
+			more = true
+			return m.saveHead(meta.QueueHead)
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machine) saveHead(head uint64) error {
+	return m.totals(func(meta *Meta) { meta.QueueHead = head })
+}
+
+// progress is what became of a look at an execution.
+type progress int
+
+const (
+	waiting  progress = iota // none is queued there, or its window has not passed
+	running                  // one lien was slashed, there may be more
+	finished                 // the last one was
+)
+
+// executeOne slashes the next lien of the queue's execution i.
+func (m *machine) executeOne(i uint64) (progress, error) {
+	e, err := load[Execution](m.tx, queueList.item(i))
+	if err != nil || e == nil || !m.spec.Params.ChallengeWindow.Passed(e.Epoch, e.Time, m.epoch, m.now) {
+		return waiting, err
+	}
+	chain, offender := string(e.Chain), AccountID(e.Account)
+	off, err := must[Offender](m.tx, offenderKey(chain, offender))
+	if err != nil {
+		return waiting, err
+	}
+	if len(e.Penalties) == 0 { // it starts: what comes to light from now on queues another
+		_, all, err := offenders(m.tx, chain)
+		if err != nil {
+			return waiting, err
+		}
+		for _, o := range off.Offences {
+			o.Penalty = max(o.Penalty, m.penalty(o, all))
+			e.Penalties = append(e.Penalties, o.Penalty)
+		}
+		off.Queued = 0
+		if err := save(m.tx, offenderKey(chain, offender), off); err != nil {
+			return waiting, err
+		}
+	}
+	liens := lienList(chain, offender)
+	n, err := liens.length(m.tx)
+	if err != nil {
+		return waiting, err
+	}
+	if e.Cursor < n {
+		account, err := liens.at(m.tx, e.Cursor)
+		if err != nil {
+			return waiting, err
+		}
+		if err := m.slash(AccountID(account), chain, offender, off, e); err != nil {
+			return waiting, err
+		}
+		e.Cursor++
+	}
+	if e.Cursor < n {
+		return running, save(m.tx, queueList.item(i), e)
+	}
+	e.Done = 1
+	if err := save(m.tx, queueList.item(i), e); err != nil {
+		return waiting, err
+	}
+	frozen, err := counter(m.tx, frozenKey(chain))
+	if err != nil {
+		return waiting, err
+	}
+	setCounter(m.tx, frozenKey(chain), frozen-1)
+	return finished, nil
+}
+
+// slash takes from one part what its debt exceeds what was taken before: the debt
+// is the largest ⌊min(penalty, r)·captured⌋ over all offences (DESIGN §3.2).
+func (m *machine) slash(account AccountID, chain string, offender AccountID, off *Offender, e *Execution) error {
+	v, err := loadVault(m.tx, account)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		return damaged("account %v has a lien and is missing", account)
+	}
+	l := v.lien(chain)
+	if l == nil || l.part(offender) == nil {
+		return damaged("account %v is listed behind %v of %s and has no lien", account, offender, chain)
+	}
+	p := l.part(offender)
+	debt, rec := zero(), &Slash{}
+	for i, penalty := range e.Penalties {
+		o := off.Offences[i]
+		captured := o.captured(p)
+		ratio := min(penalty, l.ratio)
+		if d := share(captured, ratio); d.Gt(debt) {
+			debt = d
+			rec.Captured, rec.Ratio = NewAmount(captured), ratio
+		}
+	}
+	if !debt.Gt(p.taken) {
+		return nil
+	}
+	take := new(uint256.Int).Sub(debt, p.taken)
+	if take.Gt(v.collateral) { // I2 covers every debt; a rule that broke it must not mint
+		take = v.collateral.Clone()
+	}
+	v.collateral.Sub(v.collateral, take)
+	p.slashed.Add(p.slashed, take)
+	p.taken.Add(p.taken, take)
+	if err := m.saveVault(v, false); err != nil {
+		return err
+	}
+	reward, err := m.reward(account, chain, offender, take, e.Fault)
+	if err != nil {
+		return err
+	}
+	burned := new(uint256.Int).Sub(take, reward)
+	rec.Fault, rec.Account, rec.Consumer, rec.Validator = e.Fault, account, []byte(chain), offender
+	rec.Amount, rec.Burned, rec.Reward, rec.Epoch = NewAmount(take), NewAmount(burned), NewAmount(reward), m.epoch
+	n, err := slashList.length(m.tx)
+	if err != nil {
+		return err
+	}
+	if err := save(m.tx, slashList.item(n), rec); err != nil {
+		return err
+	}
+	setCounter(m.tx, slashList, n+1)
+	return m.totals(func(meta *Meta) {
+		meta.Collateral = NewAmount(new(uint256.Int).Sub(Amount(meta.Collateral).Int(), burned))
+		meta.Burned = NewAmount(new(uint256.Int).Add(Amount(meta.Burned).Int(), burned))
+	})
+}
+
+// captured is what an offence captures of a part: the largest of what it was in
+// the statements that the offence refers to.
+func (o *Offence) captured(p *part) *uint256.Int {
+	largest := zero()
+	for _, ref := range []uint64{o.Reference, o.Later} {
+		if ref == 0 {
+			continue
+		}
+		if a := p.at(ref - 1); a.Gt(largest) {
+			largest = a
+		}
+	}
+	return largest
+}
+
+// reward pays the reporter of the fault his share of what the offender's own
+// stake at home lost, and tells how much that was. A reporter without an account
+// here, or who is the offender himself, gets nothing.
+func (m *machine) reward(account AccountID, chain string, offender AccountID, take *uint256.Int, fault [32]byte) (*uint256.Int, error) {
+	if chain != m.spec.ID || account != offender {
+		return zero(), nil
+	}
+	f, err := must[Fault](m.tx, faultKey(fault))
+	if err != nil {
+		return nil, err
+	}
+	if AccountID(f.Reporter) == offender {
+		return zero(), nil
+	}
+	v, err := loadVault(m.tx, f.Reporter)
+	if err != nil || v == nil {
+		return zero(), err
+	}
+	reward := share(take, uint64(m.spec.Params.ReporterReward))
+	v.collateral.Add(v.collateral, reward)
+	return reward, m.saveVault(v, false)
+}

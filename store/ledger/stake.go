@@ -1,0 +1,258 @@
+package ledger
+
+import (
+	"github.com/holiman/uint256"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
+// maxValidators is how many accounts may ever register on one chain.
+const maxValidators = 4096
+
+// Limits of one account (DESIGN §3.3).
+const (
+	maxConsumers = 64
+	maxParts     = 64
+	maxUnbonding = 16
+)
+
+// register binds a validator's keys to its account. Both keys are unique for
+// ever; registering again rotates them.
+func (m *machine) register(v *vault, r *Register) error {
+	if off, err := load[Offender](m.tx, offenderKey(m.spec.ID, v.id)); err != nil {
+		return err
+	} else if off != nil {
+		return refuse(CodeHalted, "account %v was convicted of a fault", v.id)
+	}
+	reg := &attest.Registration{
+		ChainID: []byte(m.spec.ID), Account: v.id, Key: r.Key,
+		ConsensusKey: attest.ConsensusKey{Type: r.KeyType, Bytes: r.ConsensusKey},
+	}
+	if _, err := attest.VerifyRegistration(m.network, reg, r.Possession, r.ConsensusSignature); err != nil {
+		return invalid("registration", err)
+	}
+	return m.bind(v.id, reg)
+}
+
+// bind records a verified registration.
+func (m *machine) bind(id AccountID, r *attest.Registration) error {
+	for _, k := range [][]byte{blsKeyKey(r.Key[:]), consensusKeyKey(r.ConsensusKey.Type, r.ConsensusKey.Bytes)} {
+		if _, taken, err := m.tx.Get(k); err != nil {
+			return err
+		} else if taken {
+			return refuse(CodeDuplicate, "one of the keys was registered before")
+		}
+		m.tx.set(k, id[:])
+	}
+	old, err := load[Validator](m.tx, validatorKey(id))
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		n, err := validatorList.push(m.tx, id[:])
+		if err != nil {
+			return err
+		}
+		if n >= maxValidators {
+			return refuse(CodeLimit, "%d validators are registered already", maxValidators)
+		}
+	}
+	return save(m.tx, validatorKey(id), &Validator{Key: r.Key, KeyType: r.ConsensusKey.Type, ConsensusKey: r.ConsensusKey.Bytes})
+}
+
+// deposit adds collateral, and the account if it is new.
+func (m *machine) deposit(d *Deposit) error {
+	amount := Amount(d.Amount).Int()
+	if amount.IsZero() {
+		return refuse(CodeLimit, "the amount is zero")
+	}
+	meta, err := must[Meta](m.tx, metaKey)
+	if err != nil {
+		return err
+	}
+	total, over := new(uint256.Int).AddOverflow(Amount(meta.Deposited).Int(), amount)
+	if over || total.Gt(MaxAmount) {
+		return refuse(CodeLimit, "a ledger holds at most %s", MaxAmount.Dec())
+	}
+	v, err := m.openAccount(d.Account)
+	if err != nil {
+		return err
+	}
+	v.settle()
+	v.collateral.Add(v.collateral, amount)
+	if err := m.saveVault(v, true); err != nil {
+		return err
+	}
+	return m.totals(func(meta *Meta) {
+		meta.Deposited = NewAmount(total)
+		meta.Collateral = NewAmount(new(uint256.Int).Add(Amount(meta.Collateral).Int(), amount))
+	})
+}
+
+// openAccount loads a vault, a new one if there is none.
+func (m *machine) openAccount(id AccountID) (*vault, error) {
+	if id == Backstop {
+		return nil, refuse(CodeMalformed, "the zero account is nobody's")
+	}
+	v, err := loadVault(m.tx, id)
+	if err != nil || v != nil {
+		return v, err
+	}
+	if _, err := accountList.push(m.tx, id[:]); err != nil {
+		return nil, err
+	}
+	return &vault{id: id, account: new(Account), collateral: zero()}, nil
+}
+
+// withdraw takes out free collateral.
+func (m *machine) withdraw(v *vault, w *Withdraw) error {
+	amount := Amount(w.Amount).Int()
+	if amount.IsZero() {
+		return refuse(CodeLimit, "the amount is zero")
+	}
+	if err := m.checkFrozen(v); err != nil {
+		return err
+	}
+	if free := v.free(); amount.Gt(free) {
+		return refuse(CodeVault, "only %s of the collateral %s is free", free.Dec(), v.collateral.Dec())
+	}
+	v.collateral.Sub(v.collateral, amount)
+	return m.totals(func(meta *Meta) {
+		meta.Collateral = NewAmount(new(uint256.Int).Sub(Amount(meta.Collateral).Int(), amount))
+		meta.Withdrawn = NewAmount(new(uint256.Int).Add(Amount(meta.Withdrawn).Int(), amount))
+	})
+}
+
+// checkFrozen refuses while a slash waits that may touch the account: nothing
+// leaves until its cursor has passed.
+func (m *machine) checkFrozen(v *vault) error {
+	for _, l := range v.liens {
+		n, err := counter(m.tx, frozenKey(l.consumer))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return refuse(CodeFrozen, "a fault on %s is being judged: collateral behind it stays until it is executed", l.consumer)
+		}
+	}
+	return nil
+}
+
+// pledge creates or enlarges a part of a lien.
+func (m *machine) pledge(v *vault, p *Pledge) error {
+	consumer, amount := string(p.Consumer), Amount(p.Amount).Int()
+	if amount.Gt(MaxAmount) || amount.IsZero() {
+		return refuse(CodeLimit, "the amount must be between 1 and %s", MaxAmount.Dec())
+	}
+	if err := m.checkPledgee(consumer, p.Validator); err != nil {
+		return err
+	}
+	if err := m.addPart(v, consumer, p.Validator, amount, p.Ratio); err != nil {
+		return err
+	}
+	v.assume()
+	return v.check()
+}
+
+// checkPledgee refuses a validator that can't be pledged to.
+func (m *machine) checkPledgee(consumer string, validator AccountID) error {
+	if !m.known(consumer) {
+		return refuse(CodeUnknown, "chain %q is not in this network", consumer)
+	}
+	if off, err := load[Offender](m.tx, offenderKey(consumer, validator)); err != nil {
+		return err
+	} else if off != nil {
+		return refuse(CodeHalted, "validator %v of %s was convicted of a fault", validator, consumer)
+	}
+	if consumer == m.spec.ID {
+		known, err := load[Validator](m.tx, validatorKey(validator))
+		if err == nil && known == nil {
+			err = refuse(CodeUnknown, "account %v is not a registered validator", validator)
+		}
+		return err
+	}
+	peer, err := m.peer(consumer)
+	if err != nil {
+		return err
+	}
+	if peer.Halted != 0 {
+		return refuse(CodeHalted, "%s is halted: %v", consumer, HaltReason(peer.Halted))
+	}
+	for _, member := range peer.Set {
+		if member.Account == validator {
+			return nil
+		}
+	}
+	return refuse(CodeUnknown, "account %v is not in the certified validator set of %s", validator, consumer)
+}
+
+// addPart adds amount to the part behind validator and lists it.
+func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount *uint256.Int, ratio uint64) error {
+	if ratio == 0 || ratio > One {
+		return refuse(CodeLimit, "the ratio %v is not above 0 and at most 1", Ratio(ratio))
+	}
+	l := v.lienFor(consumer, ratio)
+	if ratio < l.ratio && !l.over() {
+		return refuse(CodeLimit, "the lien's ratio is %v: it can be raised, to lower it release and pledge anew", Ratio(l.ratio))
+	}
+	l.ratio = ratio
+	part, made := l.partFor(validator)
+	part.bonded.Add(part.bonded, amount)
+	switch {
+	case len(v.liens) > maxConsumers:
+		return refuse(CodeLimit, "an account has liens to at most %d chains", maxConsumers)
+	case len(l.parts) > maxParts:
+		return refuse(CodeLimit, "a lien stands behind at most %d validators", maxParts)
+	}
+	if err := m.checkSmallest(part.bonded, ratio); err != nil {
+		return err
+	}
+	if made {
+		if _, err := lienList(consumer, validator).push(m.tx, v.id[:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSmallest refuses a part so small that its slash would round to nothing, or
+// that the chain does not want.
+func (m *machine) checkSmallest(amount *uint256.Int, ratio uint64) error {
+	if least := m.spec.Params.MinLien.Int(); amount.Lt(least) {
+		return refuse(CodeLimit, "the smallest part of a lien is %s", least.Dec())
+	}
+	if share(amount, min(ratio, uint64(m.spec.Params.DoubleVotePenalty))).IsZero() {
+		return refuse(CodeLimit, "a slash of this lien would round to nothing")
+	}
+	return nil
+}
+
+// release starts the unbonding of part of a lien.
+func (m *machine) release(v *vault, r *Release) error {
+	consumer, amount := string(r.Consumer), Amount(r.Amount).Int()
+	if err := m.checkFrozen(v); err != nil {
+		return err
+	}
+	l := v.lien(consumer)
+	if l == nil {
+		return refuse(CodeUnknown, "the account has no lien to %s", consumer)
+	}
+	p := l.part(r.Validator)
+	if p == nil || p.bonded.IsZero() {
+		return refuse(CodeUnknown, "the lien to %s has nothing bonded behind %v", consumer, AccountID(r.Validator))
+	}
+	if amount.IsZero() || amount.Gt(p.bonded) {
+		return refuse(CodeVault, "%s is bonded behind %v, %s can't be released", p.bonded.Dec(), AccountID(r.Validator), amount.Dec())
+	}
+	if len(p.unbonding) == maxUnbonding {
+		return refuse(CodeLimit, "%d releases of this part are under way: wait until one matures", maxUnbonding)
+	}
+	p.bonded.Sub(p.bonded, amount)
+	if !p.bonded.IsZero() {
+		if err := m.checkSmallest(p.bonded, l.ratio); err != nil {
+			return err
+		}
+	}
+	p.unbonding = append(p.unbonding, unbonding{amount, m.epoch, m.now})
+	return nil
+}

@@ -1,0 +1,270 @@
+package ledger
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/holiman/uint256"
+)
+
+// maxHistory is how many changes of a part are kept for capture; Part.Captured
+// holds no more.
+const maxHistory = 64
+
+// loadVault reads an account and its liens; nil if there is no such account.
+func loadVault(v View, id AccountID) (*vault, error) {
+	a, err := load[Account](v, accountKey(id))
+	if err != nil || a == nil {
+		return nil, err
+	}
+	out := &vault{id: id, account: a, collateral: Amount(a.Collateral).Int()}
+	for _, name := range a.Consumers {
+		rec, err := must[Lien](v, lienKey(id, string(name.ID)))
+		if err != nil {
+			return nil, err
+		}
+		out.liens = append(out.liens, decodeLien(string(name.ID), rec))
+	}
+	out.repair()
+	return out, nil
+}
+
+func decodeLien(consumer string, rec *Lien) *lien {
+	l := &lien{consumer: consumer, ratio: rec.Ratio, statedRatio: rec.Ratio}
+	for _, r := range rec.Parts {
+		p := &part{
+			validator: r.Validator,
+			bonded:    Amount(r.Bonded).Int(),
+			slashed:   Amount(r.Slashed).Int(),
+			taken:     Amount(r.Taken).Int(),
+		}
+		for _, u := range r.Unbonding {
+			p.unbonding = append(p.unbonding, unbonding{Amount(u.Amount).Int(), u.Epoch, u.Time})
+		}
+		for _, c := range r.Captured {
+			p.captured = append(p.captured, capture{Amount(c.Amount).Int(), c.Epoch, c.Time})
+		}
+		l.parts = append(l.parts, p)
+	}
+	return l
+}
+
+func encodeLien(l *lien) *Lien {
+	rec := &Lien{Ratio: l.ratio}
+	for _, p := range l.parts {
+		r := &Part{
+			Validator: p.validator,
+			Bonded:    NewAmount(p.bonded),
+			Slashed:   NewAmount(p.slashed),
+			Taken:     NewAmount(p.taken),
+		}
+		for _, u := range p.unbonding {
+			r.Unbonding = append(r.Unbonding, &Unbonding{NewAmount(u.amount), u.epoch, u.time})
+		}
+		for _, c := range p.captured {
+			r.Captured = append(r.Captured, &Captured{c.epoch, c.time, NewAmount(c.amount)})
+		}
+		rec.Parts = append(rec.Parts, r)
+	}
+	return rec
+}
+
+// lienFor finds or makes the lien to consumer.
+func (v *vault) lienFor(consumer string, ratio uint64) *lien {
+	if l := v.lien(consumer); l != nil {
+		return l
+	}
+	l := &lien{consumer: consumer, ratio: ratio}
+	i, _ := slices.BinarySearchFunc(v.liens, consumer, func(l *lien, c string) int { return strings.Compare(l.consumer, c) })
+	v.liens = slices.Insert(v.liens, i, l)
+	v.account.Consumers = slices.Insert(v.account.Consumers, i, &Name{ID: []byte(consumer)})
+	return l
+}
+
+// partFor finds or makes the part behind validator; made tells which.
+func (l *lien) partFor(validator AccountID) (p *part, made bool) {
+	if p := l.part(validator); p != nil {
+		return p, false
+	}
+	p = &part{validator: validator, bonded: zero(), slashed: zero(), taken: zero(),
+		effective: zero(), effectiveBonded: zero()}
+	i, _ := slices.BinarySearchFunc(l.parts, validator, func(p *part, v AccountID) int {
+		return strings.Compare(string(p.validator[:]), string(v[:]))
+	})
+	l.parts = slices.Insert(l.parts, i, p)
+	return p, true
+}
+
+// saveVault repairs v and writes it: the account, its liens, the history of every
+// part whose bonded amount changed, and the statements that these amounts are in.
+// byOwner refuses a change that the history has no room for; a slash instead
+// merges the two oldest entries into one that captures the larger amount.
+func (m *machine) saveVault(v *vault, byOwner bool) error {
+	v.repair()
+	for _, l := range v.liens {
+		for _, p := range l.parts {
+			same := p.effectiveBonded.Eq(p.stated())
+			if same && l.ratio == l.statedRatio {
+				continue
+			}
+			if err := m.restate(l, p); err != nil {
+				return err
+			}
+			if same {
+				continue
+			}
+			if err := m.remember(l.consumer, p, byOwner); err != nil {
+				return err
+			}
+		}
+		if err := save(m.tx, lienKey(v.id, l.consumer), encodeLien(l)); err != nil {
+			return err
+		}
+	}
+	v.account.Collateral = NewAmount(v.collateral)
+	return save(m.tx, accountKey(v.id), v.account)
+}
+
+// forget drops the history that can no longer be captured.
+func (m *machine) forget(consumer string, p *part) error {
+	for len(p.captured) > 1 {
+		gone, err := m.matured(consumer, p.captured[1].epoch, p.captured[1].time)
+		if err != nil || !gone {
+			return err
+		}
+		p.captured = p.captured[1:]
+	}
+	return nil
+}
+
+// remember appends the part's bonded amount to its history.
+func (m *machine) remember(consumer string, p *part, byOwner bool) error {
+	entry := capture{p.effectiveBonded.Clone(), m.epoch, m.now}
+	if n := len(p.captured); n > 0 && p.captured[n-1].epoch == m.epoch {
+		p.captured[n-1] = entry
+		return nil
+	}
+	if err := m.forget(consumer, p); err != nil {
+		return err
+	}
+	if len(p.captured) == maxHistory {
+		if byOwner {
+			return refuse(CodeLimit, "this part changed in %d epochs within the unbonding time: wait", maxHistory)
+		}
+		if p.captured[0].amount.Gt(p.captured[1].amount) {
+			p.captured[1].amount = p.captured[0].amount
+		}
+		p.captured[1].epoch, p.captured[1].time = p.captured[0].epoch, p.captured[0].time
+		p.captured = p.captured[1:]
+	}
+	p.captured = append(p.captured, entry)
+	return nil
+}
+
+// matured reports whether what was given up in our epoch at time can no longer be
+// captured: the unbonding window has passed, and this ledger has followed the
+// consumer that far, so that no offence it could answer for is still unknown.
+func (m *machine) matured(consumer string, epoch, time uint64) (bool, error) {
+	if !m.spec.Params.Unbonding.Passed(epoch, time, m.epoch, m.now) {
+		return false, nil
+	}
+	if consumer == m.spec.ID {
+		return true, nil
+	}
+	peer, err := must[Peer](m.tx, peerKey(consumer))
+	if err != nil {
+		return false, err
+	}
+	return peer.Time >= time+uint64(m.spec.Params.Unbonding.Time), nil
+}
+
+// dropMatured removes unbonding entries and history that have matured; v has been
+// settled.
+func (m *machine) dropMatured(v *vault) error {
+	for _, l := range v.liens {
+		for _, p := range l.parts {
+			keep := p.unbonding[:0]
+			for _, u := range p.unbonding {
+				gone, err := m.matured(l.consumer, u.epoch, u.time)
+				if err != nil {
+					return err
+				}
+				if !gone {
+					keep = append(keep, u)
+				}
+			}
+			p.unbonding = keep
+			if err := m.forget(l.consumer, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stated is what the part contributes to its statement as it was loaded.
+func (p *part) stated() *uint256.Int {
+	if n := len(p.captured); n > 0 {
+		return p.captured[n-1].amount
+	}
+	return zero()
+}
+
+// restate brings the part's bonded amount and ratio into the statement about the
+// lien's consumer. A tombstoned validator stays out of it.
+func (m *machine) restate(l *lien, p *part) error {
+	if off, err := load[Offender](m.tx, offenderKey(l.consumer, p.validator)); err != nil || off != nil {
+		return err
+	}
+	st, err := m.statement(l.consumer)
+	if err != nil {
+		return err
+	}
+	i, found := slices.BinarySearchFunc(st.Entries, p.validator, func(e *Entry, v AccountID) int {
+		return strings.Compare(string(e.Validator[:]), string(v[:]))
+	})
+	if !found {
+		if len(st.Entries) == 512 {
+			return refuse(CodeLimit, "the statement about %s already names 512 validators", l.consumer)
+		}
+		st.Entries = slices.Insert(st.Entries, i, &Entry{Validator: p.validator})
+	}
+	e := st.Entries[i]
+	move := func(field *[32]byte, from, to *uint256.Int) {
+		x := Amount(*field).Int()
+		*field = NewAmount(x.Sub(x.Add(x, to), from))
+	}
+	before := p.stated()
+	move(&e.Amount, before, p.effectiveBonded)
+	move(&e.Slashable, share(before, l.statedRatio), share(p.effectiveBonded, l.ratio))
+	move(&st.Amount, before, p.effectiveBonded)
+	if Amount(e.Amount).IsZero() {
+		st.Entries = slices.Delete(st.Entries, i, i+1)
+	}
+	return save(m.tx, StatementKey(l.consumer), st)
+}
+
+// statement reads the statement about consumer, an empty one if there is none.
+func (m *machine) statement(consumer string) (*Statement, error) {
+	st, err := load[Statement](m.tx, StatementKey(consumer))
+	if err == nil && st == nil {
+		st = &Statement{Provider: []byte(m.spec.ID), Consumer: []byte(consumer)}
+	}
+	return st, err
+}
+
+// unstate removes a tombstoned validator from the statement about its chain.
+func (m *machine) unstate(consumer string, validator AccountID) error {
+	st, err := m.statement(consumer)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(st.Entries, func(e *Entry) bool { return e.Validator == validator })
+	if i < 0 {
+		return nil
+	}
+	sum := Amount(st.Amount).Int()
+	st.Amount = NewAmount(sum.Sub(sum, Amount(st.Entries[i].Amount).Int()))
+	st.Entries = slices.Delete(st.Entries, i, i+1)
+	return save(m.tx, StatementKey(consumer), st)
+}
