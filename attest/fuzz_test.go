@@ -1,0 +1,73 @@
+package attest_test
+
+import (
+	"testing"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
+// fuzzCodec checks that whatever decodes has one encoding. The seeds are one object
+// of every kind, so that the fuzzer also sees what belongs elsewhere.
+func fuzzCodec(f *testing.F, name string) {
+	for _, seed := range fuzzSeeds(f) {
+		f.Add(seed)
+	}
+	for _, c := range codecs() {
+		if c.name == name {
+			f.Fuzz(func(t *testing.T, data []byte) { checkCanonical(t, c, data) })
+			return
+		}
+	}
+	f.Fatalf("no codec %q", name)
+}
+
+func fuzzSeeds(t tb) (seeds [][]byte) {
+	c := equalCast(t, 4)
+	cp := checkpoint(1, "a")
+	add := func(data []byte, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds = append(seeds, data)
+	}
+	double := c.doubleVote(t, c.certificate(t, cp, 0, 1), c.certificate(t, checkpoint(1, "b"), 1, 2))
+	add(attest.EncodeCheckpoint(cp))
+	add(attest.EncodeValidatorSet(c.set.ValidatorSet()))
+	add(attest.EncodeAttestation(c.attestation(t, 0, cp)))
+	add(attest.EncodeCertificate(c.certificate(t, cp, 0, 1, 2)))
+	add(attest.EncodeCrossClaim(claim(1, "")))
+	add(attest.EncodeCrossAttestation(c.crossAttestation(t, 0, claim(1, ""))))
+	add(attest.EncodeCrossCertificate(c.crossCertificate(t, claim(1, ""), 0, 1, 2)))
+	add(attest.EncodeRegistration(c.registration(0)))
+	add(attest.EncodeFaultProof(double))
+	add(double.Body, nil)
+	return seeds
+}
+
+func FuzzDecodeCheckpoint(f *testing.F)       { fuzzCodec(f, "checkpoint") }
+func FuzzDecodeValidatorSet(f *testing.F)     { fuzzCodec(f, "validator set") }
+func FuzzDecodeAttestation(f *testing.F)      { fuzzCodec(f, "attestation") }
+func FuzzDecodeCertificate(f *testing.F)      { fuzzCodec(f, "certificate") }
+func FuzzDecodeCrossClaim(f *testing.F)       { fuzzCodec(f, "claim") }
+func FuzzDecodeCrossAttestation(f *testing.F) { fuzzCodec(f, "cross-attestation") }
+func FuzzDecodeCrossCertificate(f *testing.F) { fuzzCodec(f, "cross-certificate") }
+func FuzzDecodeRegistration(f *testing.F)     { fuzzCodec(f, "registration") }
+func FuzzDecodeFaultProof(f *testing.F)       { fuzzCodec(f, "fault proof") }
+func FuzzDecodeDoubleVote(f *testing.F)       { fuzzCodec(f, "double vote") }
+
+// FuzzVerifyFault feeds bodies that may be anything to what a stranger can reach.
+// Nothing but what was signed may convict.
+func FuzzVerifyFault(f *testing.F) {
+	c := equalCast(f, 4)
+	signed := c.doubleVote(f, c.certificate(f, checkpoint(1, "a"), 0, 1), c.certificate(f, checkpoint(1, "b"), 1, 2))
+	f.Add(signed.Kind, signed.Body)
+	for _, seed := range fuzzSeeds(f) {
+		f.Add(uint8(attest.FaultDoubleVote), seed)
+	}
+	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
+		verified, err := attest.VerifyFault(testNet, c.set, &attest.FaultProof{Kind: kind, Body: body})
+		if err == nil && verified.ID() != signed.ID() {
+			t.Fatalf("a proof that nobody signed convicts %v", verified.Offenders())
+		}
+	})
+}
