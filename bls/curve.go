@@ -56,7 +56,7 @@ var negativeGenerator = sync.OnceValue(func() herumi.G1 {
 func hashToCurve(msg []byte) herumi.G2 {
 	ready()
 	var h herumi.G2
-	if err := h.HashAndMapTo(msg); err != nil {
+	if err := h.HashAndMapTo(forC(msg)); err != nil {
 		panic("bls: hash to curve: " + err.Error()) // no input leads here
 	}
 	return h
@@ -75,3 +75,8 @@ func residue(keys []herumi.G1, hashes []herumi.G2, signature herumi.G2) herumi.G
 	herumi.FinalExp(&r, &r)
 	return r
 }
+
+// forC copies b to memory of its own. cgo refuses, with a panic, a slice that
+// points into an object which holds Go pointers, such as a field of a decoded
+// message.
+func forC(b []byte) []byte { return append(make([]byte, 0, len(b)), b...) }

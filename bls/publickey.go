@@ -55,7 +55,7 @@ func decodePublicKey(b []byte) (herumi.PublicKey, error) {
 	if len(b) != PublicKeySize {
 		return point, ErrSize
 	}
-	if point.Deserialize(b) != nil || !bytes.Equal(point.Serialize(), b) {
+	if point.Deserialize(forC(b)) != nil || !bytes.Equal(point.Serialize(), b) {
 		return point, ErrPoint
 	}
 	return point, nil

@@ -45,7 +45,7 @@ func ParseSecretKey(b []byte) (SecretKey, error) {
 		return SecretKey{}, fmt.Errorf("parse secret key: %w: want %d, got %d", ErrSize, SecretKeySize, len(b))
 	}
 	scalar := new(herumi.SecretKey)
-	if scalar.Deserialize(b) != nil || scalar.IsZero() {
+	if scalar.Deserialize(forC(b)) != nil || scalar.IsZero() {
 		return SecretKey{}, fmt.Errorf("parse secret key: %w", ErrScalar)
 	}
 	return newSecretKey(scalar), nil
@@ -67,7 +67,7 @@ func (k SecretKey) PublicKey() PublicKey {
 // Sign signs a message of any length. It is deterministic. Consensus objects are
 // signed by way of their signing root, behind the guard against signing twice.
 func (k SecretKey) Sign(msg []byte) Signature {
-	return newSignature(k.mustScalar().SignByte(msg))
+	return newSignature(k.mustScalar().SignByte(forC(msg)))
 }
 
 func (k SecretKey) mustScalar() *herumi.SecretKey {

@@ -44,7 +44,7 @@ func decodeSignature(b []byte) (herumi.Sign, error) {
 	if len(b) != SignatureSize {
 		return point, fmt.Errorf("%w: want %d, got %d", ErrSize, SignatureSize, len(b))
 	}
-	if point.Deserialize(b) != nil || !bytes.Equal(point.Serialize(), b) {
+	if point.Deserialize(forC(b)) != nil || !bytes.Equal(point.Serialize(), b) {
 		return point, ErrPoint
 	}
 	return point, nil

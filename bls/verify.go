@@ -7,7 +7,7 @@ func Verify(key PublicKey, msg []byte, sig Signature) bool {
 	if key.IsZero() || sig.IsZero() {
 		return false
 	}
-	return sig.point.point.VerifyByte(&key.point.point, msg)
+	return sig.point.point.VerifyByte(&key.point.point, forC(msg))
 }
 
 // FastAggregateVerify says whether sig is the sum of the signatures of all keys over
@@ -25,7 +25,7 @@ func FastAggregateVerify(keys []PublicKey, msg []byte, sig Signature) bool {
 		}
 		points[i] = k.point.point
 	}
-	return sig.point.point.FastAggregateVerify(points, msg)
+	return sig.point.point.FastAggregateVerify(points, forC(msg))
 }
 
 // AggregateVerify says whether sig is the sum of the signatures of keys[i] over
