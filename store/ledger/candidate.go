@@ -1,0 +1,72 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/bls"
+)
+
+// DefaultParams are the values to start from (DESIGN §9).
+func DefaultParams() Params {
+	const hour = Duration(3_600_000)
+	return Params{
+		ChallengeWindow:   Window{Epochs: 2, Time: 24 * hour},
+		StatementExpiry:   5 * 24 * hour,
+		EvidenceAge:       14 * 24 * hour,
+		Unbonding:         Window{Epochs: 10, Time: 21 * 24 * hour},
+		CorrelationEpochs: 36,
+		DoubleVotePenalty: One / 20,
+		ReporterReward:    One / 20,
+		MaxDrift:          hour / 60,
+		MinLien:           Units(1000),
+	}
+}
+
+// Sort puts a manifest in canonical order.
+func (m *Manifest) Sort() {
+	byID := func(a, b AccountID) int { return bytes.Compare(a[:], b[:]) }
+	slices.SortFunc(m.Chains, func(a, b *ChainSpec) int { return strings.Compare(a.ID, b.ID) })
+	for _, c := range m.Chains {
+		slices.SortFunc(c.Authority.Keys, byID)
+		slices.SortFunc(c.Accounts, func(a, b *GenesisAccount) int { return byID(a.ID, b.ID) })
+		slices.SortFunc(c.Validators, func(a, b *Candidate) int { return bytes.Compare(a.Key, b.Key) })
+		slices.SortFunc(c.Peers, func(a, b *PeerSpec) int { return strings.Compare(a.Chain, b.Chain) })
+		for _, a := range c.Accounts {
+			slices.SortFunc(a.Liens, func(a, b *GenesisLien) int {
+				if c := strings.Compare(a.Consumer, b.Consumer); c != 0 {
+					return c
+				}
+				return byID(a.Validator, b.Validator)
+			})
+		}
+	}
+}
+
+// NewCandidate names a validator's keys; Bind signs for them once the rest of the
+// manifest, and with it the network id, is settled.
+func NewCandidate(account AccountID, key bls.PublicKey, consensus ed25519.PublicKey) *Candidate {
+	k := key.Bytes()
+	return &Candidate{Account: account, Key: k[:], ConsensusKeyType: attest.KeyEd25519, ConsensusKey: HexBytes(consensus)}
+}
+
+// Bind signs the registration with both keys.
+func (c *Candidate) Bind(network attest.Network, chain string, key bls.SecretKey, consensus ed25519.PrivateKey) error {
+	r, err := c.registration(chain)
+	if err != nil {
+		return err
+	}
+	possession, err := attest.ProveRegistration(key, network, r)
+	if err != nil {
+		return fmt.Errorf("bind validator %v: %w", c.Account, err)
+	}
+	if c.ConsensusSignature, err = attest.SignRegistration(consensus, network, r); err != nil {
+		return fmt.Errorf("bind validator %v: %w", c.Account, err)
+	}
+	c.Possession = possession[:]
+	return nil
+}

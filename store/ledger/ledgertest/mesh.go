@@ -1,0 +1,274 @@
+package ledgertest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/bls"
+	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/trie"
+)
+
+// Mesh is a network being played.
+type Mesh struct {
+	*Network
+	chains map[string]*state
+}
+
+type state struct {
+	keys  *Chain
+	nodes *trie.Store
+	head  *ledger.Result
+	past  []*ledger.Result     // by epoch
+	sets  []*attest.Set        // by the epoch that they sign; 0 is nil
+	certs []attest.Certificate // by epoch; 0 is empty
+}
+
+// BlockTime is the time between two blocks of a played chain, in milliseconds.
+const BlockTime = 1000
+
+// Play starts a mesh at its genesis.
+func Play(n *Network) (*Mesh, error) {
+	m := &Mesh{Network: n, chains: map[string]*state{}}
+	for _, c := range n.Chains {
+		genesis, err := ledger.Genesis(n.Manifest, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		set, err := attest.NewSet(genesis.Set)
+		if err != nil {
+			return nil, err
+		}
+		s := &state{keys: c, nodes: trie.NewStore(), head: genesis, sets: []*attest.Set{nil, set}, certs: make([]attest.Certificate, 1)}
+		s.past = []*ledger.Result{genesis}
+		s.nodes.Apply(genesis.Changes)
+		m.chains[c.ID] = s
+	}
+	return m, nil
+}
+
+// Epoch runs the next epoch of a chain with these operations, all in its first
+// block, and has every validator of its set sign the outcome.
+func (m *Mesh) Epoch(chain string, ops ...*ledger.Operation) (*ledger.Result, error) {
+	s := m.chains[chain]
+	in, err := m.Input(chain, ops...)
+	if err != nil {
+		return nil, err
+	}
+	r, err := ledger.Execute(m.Manifest, s.head.Checkpoint, m.Tree(chain), in)
+	if err != nil {
+		return nil, err
+	}
+	s.nodes.Apply(r.Changes)
+	cert, err := m.certify(s, r.Checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	set, err := attest.NewSet(r.Set)
+	if err != nil {
+		return nil, err
+	}
+	s.head, s.past, s.sets, s.certs = r, append(s.past, r), append(s.sets, set), append(s.certs, *cert)
+	return r, nil
+}
+
+// Input is what the next epoch of a chain would execute.
+func (m *Mesh) Input(chain string, ops ...*ledger.Operation) (*ledger.EpochInput, error) {
+	spec, parent := m.Manifest.Chain(chain), m.chains[chain].head.Checkpoint
+	first := parent.Height + 1
+	in := &ledger.EpochInput{ChainID: []byte(chain), Epoch: parent.Epoch + 1}
+	if len(ops) > 0 {
+		b := block(chain, first)
+		for _, op := range ops {
+			enc, err := ledger.EncodeOperation(op)
+			if err != nil {
+				return nil, err
+			}
+			b.Operations = append(b.Operations, &ledger.Bytes{Data: enc})
+		}
+		in.Blocks = append(in.Blocks, b)
+	}
+	if last := first + spec.EpochBlocks - 1; len(in.Blocks) == 0 || last != first {
+		in.Blocks = append(in.Blocks, block(chain, last))
+	}
+	return in, nil
+}
+
+func block(chain string, height uint64) *ledger.Block {
+	return &ledger.Block{
+		Height: height, Time: GenesisTime + height*BlockTime,
+		Hash: sha256.Sum256(binary.BigEndian.AppendUint64([]byte(chain), height)),
+	}
+}
+
+// certify has every validator of the epoch's set sign cp.
+func (m *Mesh) certify(s *state, cp *attest.Checkpoint) (*attest.Certificate, error) {
+	set := s.sets[cp.Epoch]
+	bits := attest.NewBits(set.Len())
+	var signatures []bls.Signature
+	for i := range set.Len() {
+		a, err := attest.SignAttestation(s.keys.validator(set.At(i).Account).Key, m.ID, cp)
+		if err != nil {
+			return nil, err
+		}
+		sig, err := bls.ParseSignature(a.Signature[:])
+		if err != nil {
+			return nil, err
+		}
+		bits.Set(i)
+		signatures = append(signatures, sig)
+	}
+	sum, err := bls.Aggregate(signatures)
+	if err != nil {
+		return nil, err
+	}
+	return &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: sum.Bytes()}, nil
+}
+
+// Tree is a chain's state at its head.
+func (m *Mesh) Tree(chain string) *trie.Tree {
+	return trie.New(m.chains[chain].nodes, m.chains[chain].head.Ref)
+}
+
+// Reader reads a chain's state at its head.
+func (m *Mesh) Reader(chain string) *ledger.Reader {
+	r, err := ledger.NewReader(m.Manifest, chain, m.Tree(chain))
+	if err != nil {
+		panic(err) // Play made a state for each chain
+	}
+	return r
+}
+
+// Head is a chain's newest epoch.
+func (m *Mesh) Head(chain string) *ledger.Result { return m.chains[chain].head }
+
+// Set is the set that signs an epoch of a chain.
+func (m *Mesh) Set(chain string, epoch uint64) *attest.Set { return m.chains[chain].sets[epoch] }
+
+// Relay is what the nodes of chain would submit next: for each peer the
+// certificates it has not seen, the confirmation of those that it has, and the
+// statement of the newest final epoch.
+func (m *Mesh) Relay(chain string) ([]*ledger.Operation, error) {
+	var ops []*ledger.Operation
+	add := func(op *ledger.Operation, err error) error {
+		ops = append(ops, op)
+		return err
+	}
+	r := m.Reader(chain)
+	claims, err := r.Claims()
+	if err != nil {
+		return nil, err
+	}
+	for _, claim := range claims {
+		if err := add(m.confirm(chain, claim)); err != nil {
+			return nil, err
+		}
+	}
+	for _, other := range m.Network.Chains {
+		if other.ID == chain {
+			continue
+		}
+		peer, err := r.Peer(other.ID)
+		if err != nil || peer == nil {
+			return nil, errors.Join(err, fmt.Errorf("%s does not know %s", chain, other.ID))
+		}
+		s := m.chains[other.ID]
+		for e := peer.Accepted + 1; e < uint64(len(s.certs)); e++ {
+			if err := add(ledger.NewUpdatePeer(&s.certs[e], s.sets[e].ValidatorSet())); err != nil {
+				return nil, err
+			}
+		}
+		in, err := r.Import(other.ID)
+		if err != nil {
+			return nil, err
+		}
+		if peer.Final == 0 || in != nil && in.Epoch >= peer.Final {
+			continue
+		}
+		proof, err := m.Prove(other.ID, peer.Final, ledger.StatementKey(chain))
+		if err != nil {
+			return nil, err
+		}
+		if err := add(ledger.NewImportStatement(other.ID, peer.Final, proof)); err != nil {
+			return nil, err
+		}
+	}
+	return ops, nil
+}
+
+// confirm has all validators of chain's set sign a claim.
+func (m *Mesh) confirm(chain string, claim *attest.CrossClaim) (*ledger.Operation, error) {
+	s := m.chains[chain]
+	set := s.sets[claim.Epoch]
+	bits := attest.NewBits(set.Len())
+	var signatures []bls.Signature
+	for i := range set.Len() {
+		a, err := attest.SignCrossAttestation(s.keys.validator(set.At(i).Account).Key, m.ID, claim)
+		if err != nil {
+			return nil, err
+		}
+		sig, err := bls.ParseSignature(a.Signature[:])
+		if err != nil {
+			return nil, err
+		}
+		bits.Set(i)
+		signatures = append(signatures, sig)
+	}
+	sum, err := bls.Aggregate(signatures)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := m.Prove(string(claim.Peer), claim.ToEpoch, ledger.ImportKey(chain))
+	if err != nil {
+		return nil, err
+	}
+	cert := &attest.CrossCertificate{Claim: *claim, Signers: bits, Signature: sum.Bytes()}
+	return ledger.NewConfirmPeer(cert, set.ValidatorSet(), proof)
+}
+
+// Prove is an encoded trie proof of a record in a chain's state after an epoch.
+func (m *Mesh) Prove(chain string, epoch uint64, key []byte) ([]byte, error) {
+	s := m.chains[chain]
+	p, err := trie.New(s.nodes, s.past[epoch].Ref).Prove(key)
+	if err != nil {
+		return nil, err
+	}
+	return p.MarshalBinary()
+}
+
+// DoubleVote is a proof that a validator signed the certified checkpoint of an
+// epoch and another one.
+func (m *Mesh) DoubleVote(chain string, epoch uint64, validator int) (*attest.FaultProof, error) {
+	s := m.chains[chain]
+	other := *s.past[epoch].Checkpoint
+	other.BlockHash[0] ^= 1
+	v, set := s.keys.Validators[validator], s.sets[epoch]
+	sides := make([]*attest.Certificate, 2)
+	for i, cp := range []*attest.Checkpoint{s.past[epoch].Checkpoint, &other} {
+		a, err := attest.SignAttestation(v.Key, m.ID, cp)
+		if err != nil {
+			return nil, err
+		}
+		index, ok := set.Index(a.Signer)
+		if !ok {
+			return nil, fmt.Errorf("validator %d is not in the set of epoch %d", validator, epoch)
+		}
+		bits := attest.NewBits(set.Len())
+		bits.Set(index)
+		sides[i] = &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: a.Signature}
+	}
+	return attest.BuildDoubleVote(set, sides[0], sides[1])
+}
+
+// SubmitFault is the operation that a node of chain submits for a proof.
+func (m *Mesh) SubmitFault(chain string, proof *attest.FaultProof, reporter ledger.AccountID) (*ledger.Operation, error) {
+	accused, err := attest.Peek(proof)
+	if err != nil {
+		return nil, err
+	}
+	body := &ledger.SubmitFault{Reporter: reporter, Proof: *proof, Set: *m.Set(accused.ChainID, accused.Epoch).ValidatorSet()}
+	return ledger.NewSubmitFault(body)
+}
