@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 	"unicode"
 	"unicode/utf8"
 
-	keystorev4 "github.com/wealdtech/go-eth2-wallet-encryptor-keystorev4"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Why a keystore could not be written or read.
@@ -43,7 +42,6 @@ const (
 const (
 	keystoreVersion     = 4
 	keystoreDescription = "meshsec BLS key"
-	cheapCostPower      = 10
 )
 
 // keystore is the file format of EIP-2335.
@@ -71,7 +69,7 @@ func EncryptKeystore(key SecretKey, password, path string, kdf KDF) ([]byte, err
 		return nil, fmt.Errorf("encrypt keystore: %w", err)
 	}
 	secret := key.Bytes()
-	sealed, err := kdf.encryptor().Encrypt(secret[:], password)
+	sealed, err := seal(secret, password, kdf)
 	if err != nil {
 		return nil, fmt.Errorf("encrypt keystore: %w", err)
 	}
@@ -111,11 +109,9 @@ func DecryptKeystore(data []byte, password string) (SecretKey, error) {
 	if err != nil {
 		return SecretKey{}, fmt.Errorf("decrypt keystore: %w: %w", ErrKeystore, err)
 	}
-	// Whatever else can go wrong in the library was excluded above; what is left is
-	// a checksum that differs.
-	secret, err := keystorev4.New().Decrypt(sealed, password)
+	secret, err := sealed.open(password)
 	if err != nil {
-		return SecretKey{}, fmt.Errorf("decrypt keystore: %w", ErrWrongPassword)
+		return SecretKey{}, fmt.Errorf("decrypt keystore: %w", err)
 	}
 	key, err := ParseSecretKey(secret)
 	if err != nil {
@@ -131,21 +127,8 @@ func DecryptKeystore(data []byte, password string) (SecretKey, error) {
 	return key, nil
 }
 
-func (k KDF) encryptor() *keystorev4.Encryptor {
-	switch k {
-	case KDFPBKDF2:
-		return keystorev4.New(keystorev4.WithCipher("pbkdf2"))
-	case KDFCheap:
-		// The library wants a *testing.T, as a reminder that nobody should do this
-		// for keys of value. It only compares it with nil.
-		return keystorev4.New(keystorev4.WithCipher("pbkdf2"), keystorev4.WithCost(new(testing.T), cheapCostPower))
-	default:
-		return keystorev4.New(keystorev4.WithCipher("scrypt"))
-	}
-}
-
-// normalPassword strips the control characters (C0, DEL and C1: the library leaves
-// the last ones in). The library applies NFKD, which makes no new ones.
+// normalPassword is NFKD without control characters (C0, DEL and C1). Neither step
+// undoes the other: a decomposition contains none.
 func normalPassword(password string) (string, error) {
 	if !utf8.ValidString(password) {
 		return "", ErrPassword
@@ -155,7 +138,7 @@ func normalPassword(password string) (string, error) {
 			return -1
 		}
 		return r
-	}, password), nil
+	}, norm.NFKD.String(password)), nil
 }
 
 // randomUUID is a version 4 UUID (RFC 9562 §5.4).

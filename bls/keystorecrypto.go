@@ -8,9 +8,8 @@ import (
 	"fmt"
 )
 
-// Keystore files come from anywhere, and the library trusts them: missing parts or a
-// short iv make it panic, large parameters exhaust memory, no kdf at all makes the
-// password the key. So it only gets to see what passed here.
+// Keystore files come from anywhere: every part is checked, and what it would cost
+// bounded, before the first byte is derived. keystoreseal.go uses what passed here.
 
 const (
 	// maxScryptBlocks bounds n·r, each 128 bytes of memory: 512 MiB, twice what the
@@ -24,6 +23,15 @@ const (
 	ivSize          = 16
 	checksumSize    = 32
 	maxSaltSize     = 1024
+)
+
+// The functions of EIP-2335 that this package knows, which are all it names.
+const (
+	functionScrypt = "scrypt"
+	functionPBKDF2 = "pbkdf2"
+	prfHMAC        = "hmac-sha256"
+	functionSHA256 = "sha256"
+	functionAES    = "aes-128-ctr"
 )
 
 // keystoreCrypto is the crypto object of EIP-2335.
@@ -61,25 +69,20 @@ type keystoreCipher struct {
 	Message string `json:"message"`
 }
 
-// checkedCrypto returns the crypto object in the form that the library takes,
-// written anew from what was checked, so that both see the same fields.
-func checkedCrypto(raw json.RawMessage) (map[string]any, error) {
+// checkedCrypto reads the crypto object. What it returns can be opened: no part is
+// missing or malformed, and the cost is bounded.
+func checkedCrypto(raw json.RawMessage) (*keystoreCrypto, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return nil, errors.New("no crypto object")
 	}
-	var c keystoreCrypto
-	if err := json.Unmarshal(raw, &c); err != nil {
+	c := new(keystoreCrypto)
+	if err := json.Unmarshal(raw, c); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(c.KDF.check(), c.Checksum.check(), c.Cipher.check()); err != nil {
 		return nil, err
 	}
-	clean, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	var sealed map[string]any
-	return sealed, json.Unmarshal(clean, &sealed)
+	return c, nil
 }
 
 func (k *keystoreKDF) check() error {
@@ -91,14 +94,14 @@ func (k *keystoreKDF) check() error {
 		return fmt.Errorf("kdf: salt is not hexadecimal, or has more than %d bytes", maxSaltSize)
 	}
 	switch k.Function {
-	case "pbkdf2":
-		if p.PRF != "hmac-sha256" {
+	case functionPBKDF2:
+		if p.PRF != prfHMAC {
 			return fmt.Errorf("kdf: prf %q, want hmac-sha256", p.PRF)
 		}
 		if p.Rounds < 1 || p.Rounds > maxPBKDF2Rounds {
 			return fmt.Errorf("kdf: %d rounds, want 1 to %d", p.Rounds, maxPBKDF2Rounds)
 		}
-	case "scrypt":
+	case functionScrypt:
 		if p.N < 2 || p.N&(p.N-1) != 0 {
 			return fmt.Errorf("kdf: n %d is not a power of two above one", p.N)
 		}
@@ -112,14 +115,14 @@ func (k *keystoreKDF) check() error {
 }
 
 func (c *keystoreChecksum) check() error {
-	if c.Function != "sha256" {
+	if c.Function != functionSHA256 {
 		return fmt.Errorf("checksum: function %q, want sha256", c.Function)
 	}
 	return checkHex("checksum", c.Message, checksumSize)
 }
 
 func (c *keystoreCipher) check() error {
-	if c.Function != "aes-128-ctr" {
+	if c.Function != functionAES {
 		return fmt.Errorf("cipher: function %q, want aes-128-ctr", c.Function)
 	}
 	return errors.Join(
