@@ -29,7 +29,7 @@ func newBallot(net Network, set *Set, signer [48]byte, signature [96]byte, root,
 }
 
 func (b *ballot) verify() error {
-	if !verifySignature(b.set.PublicKey(b.index), b.message, b.signature) {
+	if !bls.Verify(b.set.PublicKey(b.index), b.message[:], b.signature) {
 		return b.invalid()
 	}
 	return nil

@@ -21,5 +21,17 @@
 //     unexported: the sole way to get one is to verify.
 //   - No I/O, no clock, no goroutine, no randomness that reaches a result.
 //
-// It may be imported by every room but bls, and imports only bls.
+// # From bytes to state
+//
+//	Decode…            one canonical form, size checked first
+//	Check…, Verify…    bound to a [Network] and to the [Set] of the epoch
+//	[Follow]           from one trusted checkpoint to the next
+//	[Tally]            votes become certificates, contradictions become proofs
+//	[Peek]             what a proof says, before anything dear is done
+//	[VerifyFault]      whom it convicts
+//
+// Every error is an [*Error] that names a [Rule]; [Rules] is the table of them all,
+// and says which are the sender's fault.
+//
+// It may be imported by every room but bls. Of this module it imports only bls.
 package attest
