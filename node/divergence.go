@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/p2p"
+	"github.com/meshsec/meshsec/store"
+)
+
+// divergence is what this node knows of results that differ from certified ones. A
+// node that has diverged attests nothing any more, also after a restart; it goes on
+// to follow what it can and to answer. Safe for concurrent use.
+type divergence struct {
+	path  string // file that keeps the reason across restarts; empty: none
+	store *store.Store
+	mesh  *p2p.Node
+	loop  *loop
+	cases *mailbox[divergentCase]
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	why  string
+	left map[string]string // chains that are not followed any more, and why
+}
+
+// divergentCase is our checkpoint of an epoch and the certified one.
+type divergentCase struct{ ours, certified *attest.Checkpoint }
+
+// divergedFile is the name of the file in the data folder.
+const divergedFile = "diverged.txt"
+
+func newDivergence(folder string, s *store.Store, l *loop, log *slog.Logger) (*divergence, error) {
+	d := &divergence{store: s, loop: l, cases: newMailbox[divergentCase](), log: log, left: make(map[string]string)}
+	if folder == "" {
+		return d, nil
+	}
+	d.path = filepath.Join(folder, divergedFile)
+	b, err := os.ReadFile(d.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	d.why = strings.TrimSpace(string(b))
+	return d, nil
+}
+
+// reason is why the node has diverged; empty if it has not.
+func (d *divergence) reason() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.why
+}
+
+// leftChains are the chains that are not followed any more, and why.
+func (d *divergence) leftChains() map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.left)
+}
+
+// stopped says whether a chain is not followed any more.
+func (d *divergence) stopped(chain string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.left[chain] != ""
+}
+
+// leave ends the following of a chain.
+func (d *divergence) leave(chain, why string) {
+	d.mu.Lock()
+	first := d.left[chain] == ""
+	d.left[chain] = why
+	d.mu.Unlock()
+	if first {
+		d.log.Error("no longer following", "chain", chain, "reason", why)
+	}
+}
+
+// set writes the reason down. A later one completes an earlier one.
+func (d *divergence) set(why string) {
+	d.mu.Lock()
+	d.why = why
+	d.mu.Unlock()
+	d.log.Error("DIVERGED: this node has stopped attesting", "reason", why,
+		"advice", "compare versions and manifests with your peers; to start over stop the node, delete its data folder (never the guard) and let it sync")
+	if d.path == "" {
+		return
+	}
+	if err := os.WriteFile(d.path, []byte(why+"\n"), 0o600); err != nil {
+		d.log.Error("keep the reason for the next start", "error", err)
+	}
+}
+
+// found stops the attesting over a difference whose first step is known.
+func (d *divergence) found(ctx context.Context, ours, certified *attest.Checkpoint, step string) error {
+	chain := string(ours.ChainID)
+	why := fmt.Sprintf("%s epoch %d: our %s is not the certified one; %s", chain, ours.Epoch, differingField(ours, certified), step)
+	d.leave(chain, why)
+	d.set(why)
+	return tell(ctx, d.loop, func(c *council, _ time.Time) { c.stop(why) })
+}
+
+// investigate looks for the first differing step, in another goroutine.
+func (d *divergence) investigate(ours, certified *attest.Checkpoint) {
+	d.cases.put(divergentCase{ours, certified})
+}
+
+func (d *divergence) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		for _, c := range d.cases.take(ctx) {
+			if err := d.found(ctx, c.ours, c.certified, d.search(ctx, c)); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// search compares our transcript with the certified one, as far as a peer has it.
+func (d *divergence) search(ctx context.Context, c divergentCase) string {
+	chain, epoch := string(c.ours.ChainID), c.ours.Epoch
+	own, err := d.store.Journal(chain, epoch)
+	if err != nil {
+		return fmt.Sprintf("our own journal can't be read: %v", err)
+	}
+	for _, from := range d.mesh.SyncPeers() {
+		entries, err := d.mesh.FetchEpochs(ctx, from, chain, epoch, 1)
+		if err != nil || len(entries) == 0 {
+			continue
+		}
+		entry, err := store.DecodeEntry(entries[0])
+		if err != nil || authentic(entry, c.certified) != nil {
+			continue
+		}
+		return differingStep(own.Transcript, entry.Transcript)
+	}
+	return "no peer could show the certified transcript"
+}

@@ -1,0 +1,126 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store"
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// execution runs epochs and keeps what comes of them. The home chain's goroutine
+// and the followers share it; each chain has one of them only.
+type execution struct {
+	manifest *ledger.Manifest
+	self     string
+	store    *store.Store
+	loop     *loop
+	faults   *faultLog
+	metrics  *metrics
+	log      *slog.Logger
+}
+
+// run executes the epoch after a chain's head. Nothing is stored.
+func (x *execution) run(in *ledger.EpochInput) (*ledger.Result, error) {
+	chain := string(in.ChainID)
+	tree, err := x.store.Tree(chain)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Execute(x.manifest, x.store.Head(chain).Checkpoint, tree, in)
+}
+
+// commit stores a result, with its certificate where that came first, and tells the
+// council.
+func (x *execution) commit(ctx context.Context, r *ledger.Result, cert *attest.VerifiedCertificate) error {
+	c := r.Checkpoint
+	chain := string(c.ChainID)
+	if err := x.store.Commit(chain, r); err != nil {
+		return fmt.Errorf("store epoch %d of %s: %w", c.Epoch, chain, err)
+	}
+	if cert != nil {
+		if _, err := x.store.PutCertificate(*cert); err != nil {
+			return fmt.Errorf("store the certificate of epoch %d of %s: %w", c.Epoch, chain, err)
+		}
+	}
+	reader, err := x.reader(chain)
+	if err != nil {
+		return err
+	}
+	if err := x.faults.executed(chain, reader); err != nil {
+		return err
+	}
+	var claims []*attest.CrossClaim
+	if chain == x.self {
+		if claims, err = reader.Claims(); err != nil {
+			return err
+		}
+	}
+	set, err := x.store.Set(chain, c.Epoch+1)
+	if err != nil {
+		return err
+	}
+	x.report(chain, r, cert)
+	return tell(ctx, x.loop, func(k *council, _ time.Time) { k.executed(c, set, claims, cert) })
+}
+
+// reader reads a chain's ledger at its head.
+func (x *execution) reader(chain string) (*ledger.Reader, error) {
+	tree, err := x.store.Tree(chain)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.NewReader(x.manifest, chain, tree)
+}
+
+func (x *execution) report(chain string, r *ledger.Result, cert *attest.VerifiedCertificate) {
+	failed := 0
+	for _, receipt := range r.Receipts {
+		if receipt.Code != 0 {
+			failed++
+			x.log.Debug("operation failed", "chain", chain, "operation", fmt.Sprintf("%x", receipt.Operation), "reason", string(receipt.Reason))
+		}
+	}
+	x.metrics.executed.WithLabelValues(chain).Set(float64(r.Checkpoint.Epoch))
+	x.metrics.operations.WithLabelValues(chain, "ok").Add(float64(len(r.Receipts) - failed))
+	x.metrics.operations.WithLabelValues(chain, "failed").Add(float64(failed))
+	if cert != nil {
+		x.metrics.certified.WithLabelValues(chain).Set(float64(x.store.Certified(chain)))
+	}
+	x.log.Info("executed", "chain", chain, "epoch", r.Checkpoint.Epoch, "height", r.Checkpoint.Height,
+		"operations", len(r.Receipts), "failed", failed, "root", fmt.Sprintf("%.4x", r.Checkpoint.LedgerRoot), "certified", cert != nil)
+}
+
+// differingStep says where two transcripts part.
+func differingStep(ours, theirs *ledger.Transcript) string {
+	for i := range min(len(ours.Steps), len(theirs.Steps)) {
+		a, b := ours.Steps[i], theirs.Steps[i]
+		what := ""
+		switch {
+		case a.Kind != b.Kind:
+			what = "kind"
+		case a.Operation != b.Operation:
+			what = "operation"
+		case a.Height != b.Height || a.Time != b.Time:
+			what = "block"
+		case a.Receipt != b.Receipt:
+			what = "receipt"
+		case a.Root != b.Root:
+			what = "root"
+		default:
+			continue
+		}
+		step := fmt.Sprintf("step %d (operation %x in block %d)", i, a.Operation, a.Height)
+		if a.Kind == ledger.StepEnd {
+			step = fmt.Sprintf("step %d (end of epoch)", i)
+		}
+		return fmt.Sprintf("the first difference is the %s of %s", what, step)
+	}
+	if len(ours.Steps) != len(theirs.Steps) {
+		return fmt.Sprintf("we have %d steps, they have %d, equal up to there", len(ours.Steps), len(theirs.Steps))
+	}
+	return "all steps are equal"
+}

@@ -1,0 +1,209 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/p2p"
+	"github.com/meshsec/meshsec/store"
+)
+
+// retryFetch is how long to wait before asking again for what nobody had.
+const retryFetch = time.Second
+
+// follower executes another chain's epochs (DESIGN §3.5): a certificate says what
+// the epoch came to, any peer brings its input, and what it comes to here must be
+// the same. One goroutine.
+type follower struct {
+	chain     string
+	net       attest.Network
+	execution *execution
+	mesh      *p2p.Node
+	divergent *divergence
+	log       *slog.Logger
+
+	inbox  *mailbox[attest.VerifiedCertificate]
+	nudged chan struct{} // there may be more certificates than came by gossip
+	newest atomic.Uint64 // last epoch of which somebody claims a certificate
+}
+
+func newFollower(chain string, net attest.Network, x *execution, d *divergence, log *slog.Logger) *follower {
+	return &follower{
+		chain: chain, net: net, execution: x, divergent: d, log: log.With("chain", chain),
+		inbox:  newMailbox[attest.VerifiedCertificate](),
+		nudged: make(chan struct{}, 1),
+	}
+}
+
+// offer hands over the certificate of the epoch after the head.
+func (f *follower) offer(c attest.VerifiedCertificate) { f.inbox.put(c) }
+
+// nudge says that somebody has certificates up to an epoch.
+func (f *follower) nudge(epoch uint64) {
+	f.newest.Store(epoch)
+	select {
+	case f.nudged <- struct{}{}:
+	default:
+	}
+}
+
+func (f *follower) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.nudged:
+			for f.behind() && f.advance(ctx) {
+			}
+		case <-f.inbox.some:
+			f.inbox.some <- struct{}{} // take finds it
+			for _, cert := range f.inbox.take(ctx) {
+				f.follow(ctx, cert)
+			}
+		}
+	}
+}
+
+func (f *follower) head() uint64 { return f.execution.store.Head(f.chain).Epoch }
+
+func (f *follower) behind() bool { return f.newest.Load() > f.head() }
+
+// follow executes the epoch of one certificate; it tries until somebody brings it.
+func (f *follower) follow(ctx context.Context, cert attest.VerifiedCertificate) {
+	for ctx.Err() == nil && cert.Epoch() == f.head()+1 && !f.divergent.stopped(f.chain) {
+		for _, from := range f.mesh.SyncPeers() {
+			entries, err := f.mesh.FetchEpochs(ctx, from, f.chain, cert.Epoch(), 1)
+			if err != nil || len(entries) == 0 {
+				continue
+			}
+			if err := f.apply(ctx, cert, entries[0]); err != nil {
+				f.log.Warn("follow", "epoch", cert.Epoch(), "peer", from, "error", err)
+				continue
+			}
+			return
+		}
+		if pause(ctx, retryFetch) != nil {
+			return
+		}
+	}
+}
+
+// advance fetches certificates and epochs after the head from one peer after the
+// other, and says whether that led anywhere.
+func (f *follower) advance(ctx context.Context) bool {
+	if f.divergent.stopped(f.chain) {
+		return false
+	}
+	before := f.head()
+	for _, from := range f.mesh.SyncPeers() {
+		if err := f.advanceFrom(ctx, from); err != nil && ctx.Err() == nil {
+			f.log.Debug("catch up", "peer", from, "error", err)
+		}
+		if f.head() > before {
+			return true
+		}
+	}
+	f.newest.Store(f.head()) // whoever claimed more could not show it
+	return false
+}
+
+func (f *follower) advanceFrom(ctx context.Context, from peer.ID) error {
+	first := f.head() + 1
+	certs, err := f.mesh.FetchCertificates(ctx, from, f.chain, first, p2p.MaxPage)
+	if err != nil || len(certs) == 0 {
+		return err
+	}
+	for len(certs) > 0 {
+		entries, err := f.mesh.FetchEpochs(ctx, from, f.chain, f.head()+1, len(certs))
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for i, entry := range entries[:min(len(entries), len(certs))] {
+			set, err := f.execution.store.Set(f.chain, certs[i].Checkpoint.Epoch)
+			if err != nil {
+				return err
+			}
+			cert, err := attest.VerifyCertificate(f.net, set, certs[i])
+			if err != nil {
+				return err
+			}
+			if err := f.apply(ctx, cert, entry); err != nil {
+				return err
+			}
+		}
+		certs = certs[min(len(entries), len(certs)):]
+	}
+	return nil
+}
+
+// errNotTheInput: a peer brought something else than the certified epoch's input.
+var errNotTheInput = errors.New("not the input of the certified epoch")
+
+// apply executes an epoch and stores it if it comes to what is certified. The error
+// is about what the peer brought, or our own; a divergence is none.
+func (f *follower) apply(ctx context.Context, cert attest.VerifiedCertificate, encoded []byte) error {
+	entry, err := store.DecodeEntry(encoded)
+	if err != nil {
+		return err
+	}
+	certified := cert.Checkpoint()
+	if err := authentic(entry, certified); err != nil {
+		return err
+	}
+	head := f.execution.store.Head(f.chain)
+	if certified.Parent != head.Root {
+		// Both are certified: the chain has forked, and neither branch is followed.
+		f.divergent.leave(f.chain, fmt.Sprintf("epoch %d continues %x, certified was %x", certified.Epoch, certified.Parent, head.Root))
+		return nil
+	}
+	r, err := f.execution.run(entry.Input)
+	if err != nil {
+		return err
+	}
+	if r.Checkpoint.Root() != cert.Root() {
+		return f.divergent.found(ctx, r.Checkpoint, certified, differingStep(r.Transcript, entry.Transcript))
+	}
+	return f.execution.commit(ctx, r, &cert)
+}
+
+// authentic checks that an entry's transcript is the certified one, and that its
+// input is what that transcript is about.
+func authentic(e *store.Entry, certified *attest.Checkpoint) error {
+	if e.Input == nil || e.Transcript == nil || len(e.Input.Blocks) == 0 {
+		return fmt.Errorf("%w: something is missing", errNotTheInput)
+	}
+	root, err := e.Transcript.HashTreeRoot()
+	if err != nil || root != certified.OpsRoot {
+		return fmt.Errorf("%w: the transcript is another one", errNotTheInput)
+	}
+	steps := e.Transcript.Steps
+	for _, b := range e.Input.Blocks {
+		for _, op := range b.Operations {
+			for len(steps) > 0 && steps[0].Kind != 0 {
+				steps = steps[1:]
+			}
+			if len(steps) == 0 || steps[0].Operation != sha256.Sum256(op.Data) || steps[0].Height != b.Height || steps[0].Time != b.Time {
+				return fmt.Errorf("%w: an operation of block %d is not in the transcript", errNotTheInput, b.Height)
+			}
+			steps = steps[1:]
+		}
+	}
+	for _, s := range steps {
+		if s.Kind == 0 {
+			return fmt.Errorf("%w: an operation of block %d is missing", errNotTheInput, s.Height)
+		}
+	}
+	last := e.Input.Blocks[len(e.Input.Blocks)-1]
+	if last.Height != certified.Height || last.Hash != certified.BlockHash || last.Time != certified.Time {
+		return fmt.Errorf("%w: the last block is another one", errNotTheInput)
+	}
+	return nil
+}

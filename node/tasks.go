@@ -1,0 +1,367 @@
+package node
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/trie"
+)
+
+// maxUpdates bounds how many certificates of one peer are submitted ahead of the
+// home ledger.
+const maxUpdates = 16
+
+// homeState is what tasks are derived from: the home chain's executed ledger.
+// *ledger.Reader is one; a record that is not there is nil.
+type homeState interface {
+	Meta() (*ledger.Meta, error)
+	Peer(chain string) (*ledger.Peer, error)
+	PeerCheckpoint(chain string, epoch uint64) (*ledger.PeerCheckpoint, error)
+	Import(provider string) (*ledger.Import, error)
+	Fault(id [32]byte) (*ledger.Fault, error)
+	Offender(chain string, id ledger.AccountID) (*ledger.Offender, error)
+	SetRecord(epoch uint64) (*ledger.SetRecord, error)
+}
+
+// archive is what this node knows of the other chains. *store.Store is one.
+type archive interface {
+	Certified(chain string) uint64
+	Certificate(chain string, epoch uint64) (*attest.Certificate, bool, error)
+	Set(chain string, epoch uint64) (*attest.Set, error)
+	TreeAt(chain string, epoch uint64) (*trie.Tree, error)
+}
+
+// desk derives the tasks of one home chain: what its ledger does not know yet and
+// this node can prove to it (DESIGN §3.3). It keeps nothing.
+type desk struct {
+	manifest *ledger.Manifest
+	spec     *ledger.ChainSpec // of the home chain
+	reporter ledger.AccountID  // named in fault submissions
+	archive  archive
+}
+
+// knowledge is what the archive does not hold.
+type knowledge struct {
+	cross  map[string][]*attest.CrossCertificate // of our own validators, by peer
+	faults []attest.VerifiedFault                // of any chain
+}
+
+// tasks are all that is to be done, the most urgent first: faults, then what other
+// tasks wait for. A chain that can't be looked at costs its own tasks only; the
+// error then says why, beside the tasks of the others.
+func (d *desk) tasks(home homeState, known knowledge) ([]task, error) {
+	meta, err := home.Meta()
+	if err != nil {
+		return nil, err
+	}
+	var out []task
+	var first error
+	add := func(tasks []task, err error) {
+		out = append(out, tasks...)
+		if err != nil && first == nil {
+			first = err
+		}
+	}
+	add(d.faults(home, meta, known.faults))
+	for _, chain := range d.manifest.ChainIDs() {
+		if chain == d.spec.ID {
+			continue
+		}
+		peer, err := home.Peer(chain)
+		if err != nil || peer == nil || peer.Halted != 0 {
+			add(nil, err)
+			continue
+		}
+		add(d.updates(chain, peer, meta), nil)
+		add(d.confirmation(chain, peer, meta, known.cross[chain]), nil)
+		add(d.statement(home, chain, peer, meta))
+	}
+	return out, first
+}
+
+// updates are the certificates that the home ledger has not accepted yet.
+func (d *desk) updates(chain string, peer *ledger.Peer, meta *ledger.Meta) (out []task) {
+	last := min(d.archive.Certified(chain), peer.Accepted+maxUpdates)
+	for epoch := peer.Accepted + 1; epoch <= last; epoch++ {
+		out = append(out, task{
+			id:    taskID(ledger.KindUpdatePeer, chain, epoch),
+			order: orderOf(ledger.KindUpdatePeer, chain, meta),
+			name:  fmt.Sprintf("update peer %s to epoch %d", chain, epoch),
+			chain: chain, epoch: epoch,
+			build: func() ([]byte, error) {
+				cert, ok, err := d.archive.Certificate(chain, epoch)
+				if err != nil || !ok {
+					return nil, missing(err, "certificate", chain, epoch)
+				}
+				set, err := d.archive.Set(chain, epoch)
+				if err != nil {
+					return nil, err
+				}
+				return encodeOperation(ledger.NewUpdatePeer(cert, set.ValidatorSet()))
+			},
+		})
+	}
+	return out
+}
+
+// confirmation is the cross-certificate that leads farthest.
+func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, known []*attest.CrossCertificate) []task {
+	var best *attest.CrossCertificate
+	for _, c := range known {
+		useful := c.Claim.FromEpoch <= peer.Final && c.Claim.ToEpoch > peer.Confirmed && c.Claim.ToEpoch <= peer.Accepted
+		if useful && (best == nil || c.Claim.ToEpoch > best.Claim.ToEpoch) {
+			best = c
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return []task{{
+		id:    taskID(ledger.KindConfirmPeer, chain, best.Claim.ToEpoch),
+		order: orderOf(ledger.KindConfirmPeer, chain, meta),
+		name:  fmt.Sprintf("confirm peer %s up to epoch %d", chain, best.Claim.ToEpoch),
+		chain: chain, epoch: best.Claim.ToEpoch,
+		build: func() ([]byte, error) {
+			set, err := d.archive.Set(d.spec.ID, best.Claim.Epoch)
+			if err != nil {
+				return nil, err
+			}
+			proof, err := d.prove(chain, best.Claim.ToEpoch, ledger.ImportKey(d.spec.ID))
+			if err != nil {
+				return nil, err
+			}
+			return encodeOperation(ledger.NewConfirmPeer(best, set.ValidatorSet(), proof))
+		},
+	}}
+}
+
+// statement is the peer's word about us, when it has changed or grown old.
+func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *ledger.Meta) ([]task, error) {
+	if d.spec.Peer(chain) == nil || peer.Final == 0 {
+		return nil, nil
+	}
+	current, err := home.Import(chain)
+	if err != nil || current != nil && current.Epoch >= peer.Final {
+		return nil, err
+	}
+	tree, err := d.archive.TreeAt(chain, peer.Final)
+	if err != nil {
+		return nil, fmt.Errorf("state of %s at epoch %d, whose statement is to be imported: %w", chain, peer.Final, err)
+	}
+	value, present, err := tree.Get(ledger.StatementKey(d.spec.ID))
+	if err != nil || current == nil && !present {
+		return nil, err
+	}
+	if current != nil && meta.Time < current.Time+uint64(d.spec.Params.StatementExpiry)/4 {
+		old, err := current.Statement.MarshalSSZ()
+		if err != nil || bytes.Equal(old, value) || !present && len(current.Statement.Entries) == 0 {
+			return nil, err
+		}
+	}
+	epoch := peer.Final
+	return []task{{
+		id:    taskID(ledger.KindImportStatement, chain, epoch),
+		order: orderOf(ledger.KindImportStatement, chain, meta),
+		name:  fmt.Sprintf("import the statement of %s at epoch %d", chain, epoch),
+		chain: chain, epoch: epoch,
+		build: func() ([]byte, error) {
+			proof, err := d.prove(chain, epoch, ledger.StatementKey(d.spec.ID))
+			if err != nil {
+				return nil, err
+			}
+			return encodeOperation(ledger.NewImportStatement(chain, epoch, proof))
+		},
+	}}, nil
+}
+
+// faults are the proofs that say something new to the home ledger, and that it can
+// judge.
+func (d *desk) faults(home homeState, meta *ledger.Meta, known []attest.VerifiedFault) (out []task, first error) {
+	for _, f := range known {
+		t, useful, err := d.fault(home, meta, f)
+		switch {
+		case err != nil && first == nil:
+			first = err
+		case useful:
+			out = append(out, t)
+		}
+	}
+	return out, first
+}
+
+func (d *desk) fault(home homeState, meta *ledger.Meta, f attest.VerifiedFault) (task, bool, error) {
+	id, chain, epoch := f.ID(), f.ChainID(), f.Epoch()
+	if recorded, err := home.Fault(id); err != nil || recorded != nil {
+		return task{}, false, err
+	}
+	if news, err := isNews(home, f); err != nil || !news {
+		return task{}, false, err
+	}
+	since, ok, err := d.signedSince(home, chain, epoch)
+	if err != nil || !ok || meta.Time > since+uint64(d.spec.Params.EvidenceAge) {
+		return task{}, false, err
+	}
+	var later uint64
+	if chain != d.spec.ID {
+		peer, err := home.Peer(chain)
+		if err != nil || peer == nil {
+			return task{}, false, err
+		}
+		if epoch-1 > peer.Final {
+			later = epoch - 1
+		}
+	}
+	return task{
+		id:    faultTask(id),
+		order: faultTask(id),
+		name:  fmt.Sprintf("submit the %s of %d validators of %s in epoch %d", f.Kind(), len(f.Offenders()), chain, epoch),
+		chain: chain, epoch: epoch,
+		build: func() ([]byte, error) {
+			set, err := d.archive.Set(chain, epoch)
+			if err != nil {
+				return nil, err
+			}
+			var proof []byte
+			if later != 0 {
+				proof, err = d.prove(chain, later, ledger.ImportKey(d.spec.ID))
+				if err != nil {
+					later = 0 // pruned here: what is final captures enough
+				}
+			}
+			return encodeOperation(ledger.NewSubmitFault(&ledger.SubmitFault{
+				Reporter: d.reporter, Proof: *f.Proof(), Set: *set.ValidatorSet(), LaterEpoch: later, Later: proof,
+			}))
+		},
+	}, true, nil
+}
+
+// signedSince is the time of the checkpoint that committed to the set of an epoch,
+// from which the evidence's age counts; not ok while the home ledger does not know
+// that set.
+func (d *desk) signedSince(home homeState, chain string, epoch uint64) (time uint64, ok bool, err error) {
+	if chain == d.spec.ID {
+		record, err := home.SetRecord(epoch)
+		if err != nil || record == nil {
+			return 0, false, err
+		}
+		return record.Time, true, nil
+	}
+	parent, err := home.PeerCheckpoint(chain, epoch-1)
+	if err != nil || parent == nil {
+		return 0, false, err
+	}
+	return parent.Time, true, nil
+}
+
+// isNews reports whether the home ledger has not recorded an offence in that epoch
+// of every offender already: there can be many proofs of one.
+func isNews(home homeState, f attest.VerifiedFault) (bool, error) {
+	for _, o := range f.Offenders() {
+		record, err := home.Offender(f.ChainID(), o.Account)
+		if err != nil {
+			return false, err
+		}
+		recorded := record != nil && slices.ContainsFunc(record.Offences, func(x *ledger.Offence) bool { return x.Epoch == f.Epoch() })
+		if !recorded {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// prove makes the encoded proof of what a chain's ledger had at a key after an
+// epoch, be it nothing.
+func (d *desk) prove(chain string, epoch uint64, key []byte) ([]byte, error) {
+	tree, err := d.archive.TreeAt(chain, epoch)
+	if err != nil {
+		return nil, fmt.Errorf("state of %s at epoch %d, of which something is to be proven: %w", chain, epoch, err)
+	}
+	p, err := tree.Prove(key)
+	if err != nil {
+		return nil, err
+	}
+	return p.MarshalBinary()
+}
+
+// taskOf finds the task that an operation is meant for; false for those that are
+// nobody's task.
+func taskOf(op *ledger.Operation) (id [32]byte, ok bool) {
+	switch ledger.Kind(op.Kind) {
+	case ledger.KindUpdatePeer:
+		var b ledger.UpdatePeer
+		if b.UnmarshalSSZ(op.Body) == nil {
+			c := &b.Certificate.Checkpoint
+			return taskID(ledger.KindUpdatePeer, string(c.ChainID), c.Epoch), true
+		}
+	case ledger.KindConfirmPeer:
+		var b ledger.ConfirmPeer
+		if b.UnmarshalSSZ(op.Body) == nil {
+			return taskID(ledger.KindConfirmPeer, string(b.Certificate.Claim.Peer), b.Certificate.Claim.ToEpoch), true
+		}
+	case ledger.KindImportStatement:
+		var b ledger.ImportStatement
+		if b.UnmarshalSSZ(op.Body) == nil {
+			return taskID(ledger.KindImportStatement, string(b.Provider), b.Epoch), true
+		}
+	case ledger.KindSubmitFault:
+		var b ledger.SubmitFault
+		if b.UnmarshalSSZ(op.Body) == nil {
+			return faultTask(b.Proof.ID()), true
+		}
+	}
+	return id, false
+}
+
+// tasksIn maps the tasks that operations are meant for to the hash of the operation.
+func tasksIn(operations [][]byte) map[[32]byte][32]byte {
+	out := make(map[[32]byte][32]byte)
+	for _, raw := range operations {
+		op, err := ledger.DecodeOperation(raw)
+		if err != nil {
+			continue // the ledger will say so in its receipt
+		}
+		if id, ok := taskOf(op); ok {
+			out[id] = sha256.Sum256(raw)
+		}
+	}
+	return out
+}
+
+func taskID(kind ledger.Kind, chain string, epoch uint64) [32]byte {
+	return seedOf("task", uint8(kind), chain, epoch)
+}
+
+// orderOf is the same for all tasks of a kind about a peer until the home ledger
+// moves on, so that one validator submits a sequence in its order.
+func orderOf(kind ledger.Kind, chain string, meta *ledger.Meta) [32]byte {
+	return seedOf("order", uint8(kind), chain, meta.Epoch)
+}
+
+func seedOf(what string, kind uint8, chain string, number uint64) [32]byte {
+	b := append([]byte(what), kind)
+	b = binary.BigEndian.AppendUint64(b, number)
+	return sha256.Sum256(append(b, chain...))
+}
+
+func faultTask(id [32]byte) [32]byte {
+	return sha256.Sum256(append([]byte("fault"), id[:]...))
+}
+
+func encodeOperation(op *ledger.Operation, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ledger.EncodeOperation(op)
+}
+
+func missing(err error, what, chain string, epoch uint64) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("no %s of %s at epoch %d in the store", what, chain, epoch)
+}
