@@ -13,12 +13,11 @@ import (
 // 100 ms make a step of consensus take that long.
 const gossipSleep = 5 * time.Millisecond
 
-// What a block takes besides the pause after it: proposal, two votes and their
-// writes to disk; with several validators, each hop on top of that.
+// What a block takes besides the pause after it, measured: proposal, two votes
+// and their writes to disk; with several validators, the hops between them.
 const (
-	aloneOverhead   = 15 * time.Millisecond
-	gossipOverhead  = 40 * time.Millisecond
-	shortestPauseOf = 4 // of the interval, at least this fraction is pause
+	aloneWork  = 15 * time.Millisecond
+	gossipWork = 40 * time.Millisecond
 )
 
 // configure returns CometBFT's configuration for one validator: small, quiet,
@@ -27,11 +26,11 @@ func configure(h home, listen string, validators int, interval time.Duration) *c
 	c := cfg.DefaultConfig()
 	c.SetRoot(h.dir)
 
-	overhead := aloneOverhead
+	work := aloneWork
 	if validators > 1 {
-		overhead = gossipOverhead
+		work = gossipWork
 	}
-	c.Consensus.TimeoutCommit = max(interval-overhead, interval/shortestPauseOf)
+	c.Consensus.TimeoutCommit = max(interval-work, interval/4)
 	c.Consensus.PeerGossipSleepDuration = gossipSleep
 
 	c.P2P.ListenAddress = "tcp://" + listen

@@ -30,7 +30,6 @@ func (h home) lastSignedFile() string {
 	return filepath.Join(h.dir, "data", "priv_validator_state.json")
 }
 func (h home) applicationFile() string { return filepath.Join(h.dir, "data", "application.state") }
-func (h home) databaseFolder() string  { return filepath.Join(h.dir, "data") }
 
 // create makes what is missing of the home: folders, the consensus key (want,
 // or a new one when nil), the record of the last signature, the node key. It
