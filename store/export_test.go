@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+
+	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/trie"
+)
+
+// OpenWith is Open with a genesis that need not be the manifest's.
+func OpenWith(dir string, m *ledger.Manifest, opts Options, first func(string) (*ledger.Result, error)) (*Store, error) {
+	return open(dir, m, opts, first)
+}
+
+// NodeKeys returns all nodes of a chain's trees that are stored, as text, and how many
+// stale marks there are.
+func (s *Store) NodeKeys(chain string) (keys map[string]bool, stale int, err error) {
+	c := s.index[chain]
+	keys = make(map[string]bool)
+	prefix := chainKey(kindNode, c)
+	err = s.each(prefix, prefix, func(key []byte, _ func(func([]byte) error) error) error {
+		k, err := trie.ParseNodeKey(key[chainSize:])
+		keys[k.String()] = true
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	prefix = chainKey(kindStale, c)
+	err = s.each(prefix, prefix, func([]byte, func(func([]byte) error) error) error {
+		stale++
+		return nil
+	})
+	return keys, stale, err
+}
+
+// CommitHalf does what a Commit does that is killed before it moves the head, having
+// written only the first n of its early records. The store must then be closed.
+func (s *Store) CommitHalf(chain string, r *ledger.Result, n int) (total int, err error) {
+	c := s.index[chain]
+	o, err := newOutcome(c, chain, &s.state.Load().head.Chains[c], r)
+	if err != nil {
+		return 0, err
+	}
+	return len(o.early), s.db.write(o.early[:min(n, len(o.early))], nil)
+}
+
+// Records returns how many records there are, leftovers included.
+func (s *Store) Records() (n int, err error) {
+	err = s.each(nil, nil, func([]byte, func(func([]byte) error) error) error {
+		n++
+		return nil
+	})
+	return n, err
+}
+
+// PruneAll is Prune without an end.
+func (s *Store) PruneAll() error { return s.Prune(context.Background()) }
+
+// What the fuzz tests decode.
+var (
+	DecodeHead        = func(b []byte) (any, error) { return decodeHead(b) }
+	DecodeEpochRecord = func(b []byte) ([]byte, error) {
+		e, err := decodeEpochRecord(b)
+		if err != nil {
+			return nil, err
+		}
+		return e.encode(), nil
+	}
+	EncodeHead = func(h any) ([]byte, error) { return h.(*headRecord).encode() }
+	ParseKey   = func(b []byte) bool { _, ok := parseKey(b); return ok }
+)

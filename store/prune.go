@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"slices"
+)
+
+// maxPruned bounds the nodes that one step removes.
+const maxPruned = 4096
+
+// Prune removes now what only trees that are no longer kept use. It need not be called:
+// commits do it piece by piece, and the writer when it has nothing else to do. It returns
+// when nothing is left to remove.
+func (s *Store) Prune(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		more := false
+		err := s.change(func(now *state) (*step, error) {
+			n, err := s.planPrune(now)
+			more = n != nil
+			return n, err
+		})
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// planPrune removes a bounded number of nodes, of whatever chain; nil if there are none.
+func (s *Store) planPrune(now *state) (*step, error) {
+	n := newStep(now)
+	for c := range s.ids {
+		if err := s.addPrune(n, c, maxPruned-len(n.final)/2); err != nil {
+			return nil, err
+		}
+	}
+	if len(n.final) == 0 {
+		return nil, nil
+	}
+	return n, nil
+}
+
+// addPrune adds to a step the removal of at most limit nodes of a chain that the oldest
+// readable tree of the step's head, and those after it, do not use. It looks for marks
+// from where it ended last on: Badger would have to step over all that were ever removed.
+func (s *Store) addPrune(n *step, chain, limit int) error {
+	oldest := n.head.Chains[chain].Oldest
+	from := &s.pruned[chain]
+	err := s.db.each(chainKey(kindStale, chain), epochKey(kindStale, chain, *from), func(key []byte, _ func(func([]byte) error) error) error {
+		version, node := parseStale(key)
+		if version > oldest {
+			return errStop
+		}
+		*from = version
+		if limit--; limit < 0 {
+			s.backlog = true
+			return errStop
+		}
+		n.drop(append(chainKey(kindNode, chain), node...))
+		n.drop(slices.Clone(key))
+		return nil
+	})
+	if err == nil && limit >= 0 {
+		*from = oldest // this step may add marks of that version, none of an earlier one
+	}
+	return err
+}
