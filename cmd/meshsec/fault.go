@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+func newFault() *cobra.Command {
+	return newGroup("fault", "Look at fault proofs", newFaultList(), newFaultShow())
+}
+
+func newFaultList() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the fault proofs that a node holds", Args: words()}
+	var t target
+	var names naming
+	t.flags(cmd)
+	fullFlag(cmd, &names)
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		f, err := t.find()
+		if err != nil {
+			return err
+		}
+		faults, err := allFaults(cmd.Context(), f)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), faults)
+		}
+		table := newTable(cmd.OutOrStdout(), "fault", "kind", "chain", "epoch", "seen", "offenders")
+		for _, x := range faults {
+			table.row(names.id(x.ID), x.Kind, x.Chain, x.Epoch, moment(x.Seen), names.ids(x.Offenders))
+		}
+		return table.print()
+	}
+	return cmd
+}
+
+// allFaults reads all pages.
+func allFaults(ctx context.Context, f *found) ([]api.Fault, error) {
+	all := []api.Fault{}
+	for {
+		page, err := f.Faults(ctx, uint64(len(all)), api.MaxFaults)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < api.MaxFaults {
+			return all, nil
+		}
+	}
+}
+
+// faultReport is a fault with what it cost whom.
+type faultReport struct {
+	api.Fault
+	Slashes []ledgerSlash `json:"slashes"`
+}
+
+// ledgerSlash is a slash and the ledger that it happened on.
+type ledgerSlash struct {
+	Ledger string `json:"ledger"`
+	ledger.SlashView
+}
+
+func newFaultShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "show FAULT", Short: "Show a fault proof and what it cost whom", Args: words("FAULT, the id of a fault or how that begins,"),
+		Long: `Shows a fault: who broke which rule, when this node saw it, and on which ledgers it
+is frozen and executed, with everything that was slashed. With --json the proof
+itself is printed too, which convinces anyone offline.`,
+	}
+	var t target
+	var names naming
+	t.flags(cmd)
+	fullFlag(cmd, &names)
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		prefix := strings.ToLower(args[0])
+		if strings.Trim(prefix, "0123456789abcdef") != "" || len(prefix) > 64 || prefix == "" {
+			return misuse(cmd, "FAULT is %q, want up to 64 hex digits", args[0])
+		}
+		f, err := t.find()
+		if err != nil {
+			return err
+		}
+		report, err := reportFault(cmd.Context(), f, prefix)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), report)
+		}
+		return report.print(cmd.OutOrStdout(), names)
+	}
+	return cmd
+}
+
+// reportFault finds the fault whose id begins like that, and its slashes on all
+// ledgers that the node keeps.
+func reportFault(ctx context.Context, f *found, prefix string) (*faultReport, error) {
+	x, err := findFault(ctx, f, prefix)
+	if err != nil {
+		return nil, err
+	}
+	report := &faultReport{Fault: x, Slashes: []ledgerSlash{}}
+	status, err := f.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, chain := range slices.Sorted(maps.Keys(status.Ledgers)) {
+		l, err := f.Ledger(ctx, chain)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range l.Slashes {
+			if bytes.Equal(s.Fault, x.ID) {
+				report.Slashes = append(report.Slashes, ledgerSlash{chain, s})
+			}
+		}
+	}
+	return report, nil
+}
+
+func findFault(ctx context.Context, f *found, prefix string) (x api.Fault, err error) {
+	if len(prefix) == 64 {
+		id, err := hex.DecodeString(prefix)
+		if err != nil {
+			return x, err
+		}
+		return f.Fault(ctx, [32]byte(id))
+	}
+	all, err := allFaults(ctx, f)
+	if err != nil {
+		return x, err
+	}
+	all = slices.DeleteFunc(all, func(x api.Fault) bool { return !strings.HasPrefix(hex.EncodeToString(x.ID), prefix) })
+	switch len(all) {
+	case 1:
+		return all[0], nil
+	case 0:
+		return x, fmt.Errorf("the node at %s knows no fault %s…: \"meshsec fault list\" shows all", f.base, prefix)
+	}
+	return x, fmt.Errorf("%d faults begin with %s: give more digits", len(all), prefix)
+}
+
+func (r *faultReport) print(w io.Writer, n naming) error {
+	t := newTable(w)
+	t.row("fault", hex.EncodeToString(r.ID))
+	t.row("kind", r.Kind)
+	t.row("where", fmt.Sprintf("%s, epoch %d", r.Chain, r.Epoch))
+	t.row("offenders", n.ids(r.Offenders))
+	t.row("seen", moment(r.Seen))
+	t.row("proof", fmt.Sprintf("%d bytes", len(r.Proof)))
+	if err := t.print(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = newTable(w, "ledger", "frozen", "executed")
+	ledgers := maps.Clone(r.Frozen)
+	if ledgers == nil {
+		ledgers = map[string]uint64{}
+	}
+	maps.Copy(ledgers, r.Executed)
+	for _, chain := range slices.Sorted(maps.Keys(ledgers)) {
+		t.row(chain, moment(r.Frozen[chain]), moment(r.Executed[chain]))
+	}
+	if err := t.print(); err != nil || len(r.Slashes) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = newTable(w, "ledger", "account", "consumer", "captured", "ratio", "taken", "burned", "reward", "compensation")
+	for _, s := range r.Slashes {
+		t.row(s.Ledger, n.id(s.Account[:]), s.Consumer, grouped(s.Captured), s.Ratio, grouped(s.Amount), grouped(s.Burned), grouped(s.Reward), grouped(s.Compensation))
+	}
+	return t.print()
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/meshsec/meshsec/bls"
+)
+
+// Forms of key files, told apart by their names in a keys folder.
+const (
+	keystoreSuffix = ".json" // EIP-2335
+	accountSuffix  = ".key"  // an ed25519 seed, 64 hex digits
+)
+
+// readAccountKey reads the ed25519 seed of an account or of an authority.
+func readAccountKey(path string) (ed25519.PrivateKey, error) {
+	text, err := secretFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("account key: %w", err)
+	}
+	seed, err := hex.DecodeString(text)
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("%s is not an account key: it must hold 64 hex digits (\"meshsec keys new account\" makes one)", path)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+// openKeystore decrypts a BLS key.
+func openKeystore(path, password string) (bls.SecretKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return bls.SecretKey{}, fmt.Errorf("keystore: %w", err)
+	}
+	key, err := bls.DecryptKeystore(data, password)
+	switch {
+	case errors.Is(err, bls.ErrWrongPassword):
+		return key, fmt.Errorf("wrong password for keystore %s: give the right one with --password-file", path)
+	case err != nil:
+		return key, fmt.Errorf("keystore %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// keystoreKey is the public key that a keystore says it holds, which needs no
+// password.
+func keystoreKey(path string) (bls.PublicKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return bls.PublicKey{}, fmt.Errorf("keystore: %w", err)
+	}
+	var file struct {
+		Crypto json.RawMessage `json:"crypto"`
+		PubKey string          `json:"pubkey"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil || len(file.Crypto) == 0 {
+		return bls.PublicKey{}, fmt.Errorf("%s is not an EIP-2335 keystore (\"meshsec keys new bls\" makes one)", path)
+	}
+	raw, err := hex.DecodeString(strings.TrimPrefix(file.PubKey, "0x"))
+	if err == nil {
+		var key bls.PublicKey
+		if key, err = bls.ParsePublicKey(raw); err == nil {
+			return key, nil
+		}
+	}
+	return bls.PublicKey{}, fmt.Errorf("keystore %s does not say its public key: %w", path, err)
+}
+
+// readConsensusKey reads CometBFT's priv_validator_key.json, with an ed25519 key.
+func readConsensusKey(path string) (ed25519.PrivateKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("consensus key: %w", err)
+	}
+	type typed struct{ Type, Value string }
+	var file struct {
+		PubKey  typed `json:"pub_key"`
+		PrivKey typed `json:"priv_key"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("%s is not a priv_validator_key.json of CometBFT", path)
+	}
+	if file.PrivKey.Type != "tendermint/PrivKeyEd25519" {
+		return nil, fmt.Errorf("consensus key %s is of type %q: only ed25519 keys can be bound", path, file.PrivKey.Type)
+	}
+	private, err := base64.StdEncoding.DecodeString(file.PrivKey.Value)
+	if err != nil || len(private) != ed25519.PrivateKeySize {
+		return nil, fmt.Errorf("consensus key %s is damaged: restore it from the home chain's validator", path)
+	}
+	key := ed25519.NewKeyFromSeed(private[:ed25519.SeedSize])
+	public, err := base64.StdEncoding.DecodeString(file.PubKey.Value)
+	if err != nil || !bytes.Equal(public, key.Public().(ed25519.PublicKey)) || !bytes.Equal(private, key) {
+		return nil, fmt.Errorf("consensus key %s contradicts itself: restore it from the home chain's validator", path)
+	}
+	return key, nil
+}
+
+// createFile writes a file that only its owner can read, complete or not at all.
+// It never replaces one.
+func createFile(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(filepath.Dir(path), ".draft-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(draft.Name())
+	_, err = draft.Write(content)
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	err = os.Link(draft.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already and is left as it is: choose another name", path)
+	}
+	return err
+}

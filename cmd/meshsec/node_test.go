@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/ledger/ledgertest"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files and docs/cli.md")
+
+// fakeNode is a node of chain alpha behind the real API: what is submitted is
+// executed by the real ledger, in an epoch of its own.
+type fakeNode struct {
+	mesh   *ledgertest.Mesh
+	status api.Status
+	url    string
+	// lazy: submitted operations are taken and never executed.
+	lazy bool
+
+	mu       sync.Mutex
+	receipts map[[32]byte]api.Receipt
+	faults   []api.Fault
+}
+
+const home = "alpha"
+
+// newFakeNode starts the API of a node in a network of two chains with two
+// validators each.
+func newFakeNode(t *testing.T) *fakeNode {
+	t.Helper()
+	mesh, err := ledgertest.Play(ledgertest.New(2, 2, nil))
+	ok(t, err)
+	v := mesh.Chains[0].Validators[0]
+	key := v.Key.PublicKey().Bytes()
+	n := &fakeNode{mesh: mesh, receipts: map[[32]byte]api.Receipt{}, status: api.Status{
+		Version: "v0.0.0-test", Network: mesh.ID.String(), Name: "alpha-0", Chain: home, Ready: true, Peers: 3,
+		Validator: &api.Validator{Account: v.ID, Key: key[:], Active: true},
+		Home:      api.Home{Height: 5, Time: ledgertest.GenesisTime + 5000},
+	}}
+	server := httptest.NewServer(withAuthorityNonce(n, api.Handler(n, http.NotFoundHandler(), slog.New(slog.DiscardHandler))))
+	t.Cleanup(server.Close)
+	n.url = server.URL
+	return n
+}
+
+// withAuthorityNonce adds the authority's next nonce to the answers about ledgers.
+func withAuthorityNonce(n *fakeNode, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chain, found := strings.CutPrefix(r.URL.Path, "/v1/ledgers/")
+		if !found || n.mesh.Manifest.Chain(chain) == nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		meta, err := n.mesh.Reader(chain).Meta()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		body := strings.TrimSuffix(strings.TrimSpace(rec.Body.String()), "}")
+		fmt.Fprintf(w, `%s,"authority_nonce":%d}`, body, meta.AuthorityNonce)
+	})
+}
+
+func (n *fakeNode) Status() api.Status {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.status
+	s.Ledgers = map[string]api.LedgerSummary{}
+	for _, c := range n.mesh.Chains {
+		head := n.mesh.Head(c.ID).Checkpoint
+		root := head.Root()
+		s.Ledgers[c.ID] = api.LedgerSummary{Epoch: head.Epoch, Executed: head.Epoch, LedgerRoot: head.LedgerRoot[:], Certificate: root[:]}
+	}
+	return s
+}
+
+func (n *fakeNode) Ledger(_ context.Context, chain string) (l api.Ledger, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mesh.Manifest.Chain(chain) == nil {
+		return l, fmt.Errorf("chain %q: %w", chain, api.ErrNotFound)
+	}
+	r, head := n.mesh.Reader(chain), n.mesh.Head(chain).Checkpoint
+	l = api.Ledger{Chain: chain, Epoch: head.Epoch, Root: head.LedgerRoot[:]}
+	for _, read := range []func() error{
+		func() (err error) { l.Totals, err = r.Totals(); return },
+		func() (err error) { l.Accounts, err = r.Accounts(); return },
+		func() (err error) { l.Liens, err = r.Liens(); return },
+		func() (err error) { l.Peers, err = r.Peers(); return },
+		func() (err error) { l.Power, err = r.Power(); return },
+		func() (err error) { l.Faults, err = r.Faults(); return },
+		func() (err error) { l.Slashes, err = r.Slashes(); return },
+	} {
+		if err := read(); err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+func (n *fakeNode) Checkpoint(context.Context, string, uint64) (api.Checkpoint, error) {
+	return api.Checkpoint{}, api.ErrNotFound
+}
+
+func (n *fakeNode) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
+	return n.faults[min(int(from), len(n.faults)):min(int(from)+limit, len(n.faults))], nil
+}
+
+func (n *fakeNode) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
+	for _, f := range n.faults {
+		if bytes.Equal(f.ID, id[:]) {
+			return f, nil
+		}
+	}
+	return api.Fault{}, fmt.Errorf("fault %x: %w here", id, api.ErrNotFound)
+}
+
+func (n *fakeNode) Submit(_ context.Context, encoded []byte) (id [32]byte, err error) {
+	op, err := ledger.DecodeOperation(encoded)
+	if err != nil {
+		return id, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	id = ledger.OperationID(encoded)
+	if n.lazy {
+		return id, nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r, err := n.mesh.Epoch(home, op)
+	if err != nil {
+		return id, err
+	}
+	for _, x := range r.Receipts {
+		n.receipts[x.Operation] = api.Receipt{
+			ID: x.Operation[:], Chain: home, Epoch: r.Checkpoint.Epoch, Height: r.Checkpoint.Height - 4,
+			OK: x.Code == 0, Reason: string(x.Reason),
+		}
+	}
+	return id, nil
+}
+
+func (n *fakeNode) Receipt(_ context.Context, id [32]byte) (api.Receipt, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r, found := n.receipts[id]; found {
+		return r, nil
+	}
+	return api.Receipt{}, fmt.Errorf("operation %x: %w among the executed ones", id, api.ErrNotFound)
+}
+
+// convict makes validator 1 of alpha sign twice, and plays on until it is slashed.
+func (n *fakeNode) convict(t *testing.T) {
+	t.Helper()
+	_, err := n.mesh.Epoch(home)
+	ok(t, err)
+	proof, err := n.mesh.DoubleVote(home, 1, 1)
+	ok(t, err)
+	op, err := n.mesh.SubmitFault(home, proof, n.mesh.Chains[0].Validators[0].ID)
+	ok(t, err)
+	_, err = n.mesh.Epoch(home, op)
+	ok(t, err)
+	for range 3 {
+		_, err = n.mesh.Epoch(home)
+		ok(t, err)
+	}
+	encoded, err := attest.EncodeFaultProof(proof)
+	ok(t, err)
+	id := proof.ID()
+	n.faults = append(n.faults, api.Fault{
+		ID: id[:], Kind: "double_vote", Chain: home, Epoch: 1, Proof: encoded,
+		Offenders: []ledger.AccountID{n.mesh.Chains[0].Validators[1].ID},
+		Seen:      1_700_000_010_000, Frozen: map[string]uint64{home: 1_700_000_012_000, "beta": 1_700_000_013_500},
+		Executed: map[string]uint64{home: 1_700_000_025_000},
+	})
+}
+
+// result is what a run of the binary left.
+type result struct {
+	code     int
+	out, err string
+}
+
+// meshsec runs the binary in this process.
+func meshsec(t *testing.T, args ...string) result {
+	t.Helper()
+	t.Logf("meshsec %s", strings.Join(args, " "))
+	var out, errOut bytes.Buffer
+	code := run(t.Context(), args, strings.NewReader(""), &out, &errOut)
+	return result{code, out.String(), errOut.String()}
+}
+
+// done runs a command that must succeed, and returns its standard output.
+func done(t *testing.T, args ...string) string {
+	t.Helper()
+	r := meshsec(t, args...)
+	if r.code != exitOK {
+		t.Fatalf("exit code %d, %s", r.code, r.err)
+	}
+	return r.out
+}
+
+// fails runs a command that must end with code and one line of error that contains
+// all of the texts.
+func fails(t *testing.T, code int, texts []string, args ...string) result {
+	t.Helper()
+	r := meshsec(t, args...)
+	if r.code != code {
+		t.Errorf("exit code %d, want %d; %s", r.code, code, r.err)
+	}
+	if !strings.HasPrefix(r.err, "meshsec: ") || strings.Count(r.err, "\n") != 1 {
+		t.Errorf("not one line of error: %q", r.err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.err, text) {
+			t.Errorf("error %q does not contain %q", r.err, text)
+		}
+	}
+	return r
+}
+
+// decoded reads a command's JSON, all of it.
+func decoded[T any](t *testing.T, text string) (v T) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	ok(t, d.Decode(&v))
+	if _, err := d.Token(); err != io.EOF {
+		t.Fatalf("more than one value: %s", text)
+	}
+	checkKeys(t, []byte(text))
+	return v
+}
+
+var lowerCase = regexp.MustCompile(`^[a-z0-9_]+$`)
+
+// checkKeys holds the promise that keys are lower case.
+func checkKeys(t *testing.T, text []byte) {
+	t.Helper()
+	var object map[string]json.RawMessage
+	var list []json.RawMessage
+	switch {
+	case json.Unmarshal(text, &object) == nil:
+		for k, v := range object {
+			if !lowerCase.MatchString(k) {
+				t.Errorf("JSON key %q is not lower case", k)
+			}
+			checkKeys(t, v)
+		}
+	case json.Unmarshal(text, &list) == nil:
+		for _, v := range list {
+			checkKeys(t, v)
+		}
+	}
+}
+
+var digest = regexp.MustCompile(`[0-9a-f]{12,}`)
+
+// golden compares with a file in testdata. Hashes and keys do not count: they follow
+// from rules that others test.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = digest.ReplaceAllStringFunc(got, func(s string) string { return strings.Repeat("x", len(s)) })
+	path := filepath.Join("testdata", name)
+	if *update {
+		ok(t, os.MkdirAll("testdata", 0o755))
+		ok(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != got {
+		t.Errorf("%s differs (%v): run go test ./cmd/meshsec -update and look at the difference\ngot:\n%s", path, err, got)
+	}
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, dir, name, content string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	ok(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+// accountKeyFile writes the key file of an account of the fake network.
+func accountKeyFile(t *testing.T, v *ledgertest.Validator) string {
+	t.Helper()
+	return write(t, t.TempDir(), "account.key", hex.EncodeToString(v.Account.Seed())+"\n")
+}

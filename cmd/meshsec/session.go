@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// pollInterval is the time between two looks for a receipt.
+const pollInterval = 250 * time.Millisecond
+
+// session is a node that was asked where it stands, so that operations can be made
+// for its home chain.
+type session struct {
+	node    *found
+	network attest.Network
+	chain   string
+	ledger  api.Ledger // of the home chain
+}
+
+// open asks the node for its chain and that chain's ledger. Where there is a
+// configuration, the node must be of its network and chain: a signature for another
+// one is void, or worse.
+func (t *target) open(ctx context.Context) (*session, error) {
+	f, err := t.find()
+	if err != nil {
+		return nil, err
+	}
+	status, err := f.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{node: f, chain: status.Chain}
+	raw, err := hex.DecodeString(status.Network)
+	if err != nil || len(raw) != len(s.network) {
+		return nil, fmt.Errorf("the node at %s names its network %q, which is no network id: is it a meshsec node of the same version?", f.base, status.Network)
+	}
+	s.network = attest.Network(raw)
+	if f.config != nil {
+		m, err := readManifest(f.config.Manifest)
+		if err != nil {
+			return nil, err
+		}
+		if m.ID() != s.network {
+			return nil, fmt.Errorf("the node at %s is of network %.8s…, the manifest %s of %.8x…: name a node of your network", f.base, status.Network, f.config.Manifest, m.ID())
+		}
+		if f.config.Chain != s.chain {
+			return nil, fmt.Errorf("the node at %s works for chain %s, the configuration for %s: name a node of your chain", f.base, s.chain, f.config.Chain)
+		}
+	}
+	s.ledger, err = f.Ledger(ctx, s.chain)
+	return s, err
+}
+
+func readManifest(path string) (*ledger.Manifest, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	m, err := ledger.ParseManifest(b)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// account finds an account on the home ledger, nil if there is none.
+func account(l api.Ledger, id ledger.AccountID) *ledger.AccountView {
+	for i := range l.Accounts {
+		if l.Accounts[i].ID == id {
+			return &l.Accounts[i]
+		}
+	}
+	return nil
+}
+
+// nonce is that of the account's next operation.
+func (s *session) nonce(id ledger.AccountID) (uint64, error) {
+	a := account(s.ledger, id)
+	if a == nil {
+		return 0, fmt.Errorf("account %v is not on the ledger of %s: its authority must deposit something first (\"meshsec deposit\")", id, s.chain)
+	}
+	return a.Nonce, nil
+}
+
+// authorityNonce is that of the authority's next operation.
+func (s *session) authorityNonce(ctx context.Context) (uint64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.node.base+"/v1/ledgers/"+url.PathEscape(s.chain), nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var answer struct {
+		Nonce *uint64 `json:"authority_nonce"`
+	}
+	if err := json.NewDecoder(io.LimitReader(res.Body, 64<<20)).Decode(&answer); err != nil || answer.Nonce == nil {
+		return 0, fmt.Errorf("the node at %s does not tell the authority's next nonce: give it with --nonce", s.node.base)
+	}
+	return *answer.Nonce, nil
+}
+
+// submit hands an operation to the home chain and returns its id, and the receipt
+// that the same bytes got before, if any.
+func (s *session) submit(ctx context.Context, op *ledger.Operation) (id [32]byte, before *api.Receipt, err error) {
+	encoded, err := ledger.EncodeOperation(op)
+	if err != nil {
+		return id, nil, err
+	}
+	id = ledger.OperationID(encoded)
+	switch r, err := s.node.Receipt(ctx, id); {
+	case err == nil:
+		before = &r
+	case !errors.Is(err, api.ErrNotFound):
+		return id, nil, err
+	}
+	got, err := s.node.Submit(ctx, encoded)
+	if err == nil && got != id {
+		err = fmt.Errorf("the node at %s took another operation (%x) than the one sent (%x): do not trust it", s.node.base, got, id)
+	}
+	return id, before, err
+}
+
+// unexecuted is what became of an operation when nothing became of it in time.
+type unexecuted struct {
+	id     [32]byte
+	before *api.Receipt
+	cause  error
+}
+
+func (e *unexecuted) Error() string {
+	why := "interrupted"
+	if errors.Is(e.cause, context.DeadlineExceeded) {
+		why = "not executed in time"
+	}
+	if e.before != nil {
+		return fmt.Sprintf("operation %x: %s; the same bytes were refused in block %d (%s), and a chain may not take them twice: change the amount by one unit", e.id, why, e.before.Height, e.before.Reason)
+	}
+	return fmt.Sprintf("operation %x: %s, it may still be: look with \"meshsec receipt\", or send it again, which can't do it twice", e.id, why)
+}
+
+func (e *unexecuted) Unwrap() error { return e.cause }
+
+// await asks for the receipt of an operation until there is one, other than the
+// refusal that the same bytes got before, or ctx ends.
+func (s *session) await(ctx context.Context, id [32]byte, before *api.Receipt) (api.Receipt, error) {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		r, err := s.node.Receipt(ctx, id)
+		switch {
+		case ctx.Err() != nil:
+			return r, &unexecuted{id, before, ctx.Err()}
+		case err == nil && (r.OK || before == nil || r.Height != before.Height):
+			return r, nil
+		case err != nil && !errors.Is(err, api.ErrNotFound) && !errors.Is(err, api.ErrUnavailable):
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return r, &unexecuted{id, before, ctx.Err()}
+		case <-tick.C:
+		}
+	}
+}

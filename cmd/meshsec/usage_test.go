@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestWrongUsageEndsWithTwo(t *testing.T) {
+	t.Setenv("MESHSEC_HOME", t.TempDir())
+	account := strings.Repeat("ab", 32)
+	for _, tc := range []struct{ args, want string }{
+		{"statsu", `unknown command "statsu", did you mean status?; see meshsec --help`},
+		{"keys make", `unknown command "make"; see meshsec keys --help`},
+		{"status --colour", "unknown flag: --colour; see meshsec status --help"},
+		{"status now", `unexpected argument "now"; see meshsec status --help`},
+		{"fault show", "FAULT, the id of a fault or how that begins, is missing"},
+		{"fault show xyz", `FAULT is "xyz", want up to 64 hex digits`},
+		{"receipt 12", `OPERATION is "12", want 64 hex digits`},
+		{"ledger show --account Alice", `--account is "Alice", want hex digits`},
+		{"init", "--manifest is missing"},
+		{"init --manifest m --new-guard", "--new-guard needs the --keystore"},
+		{"devchain", "--home is missing"},
+		{"devchain --home x --log-level loud", `--log-level is "loud"`},
+		{"deposit", "--amount and --authority-key is missing"},
+		{"withdraw --amount -5", "not a plain decimal integer"},
+		{"withdraw --amount 1.5", "not a plain decimal integer"},
+		{"withdraw", "--amount is missing"},
+		{"pledge --consumer beta --amount 1 --validator 12", "not 64 hex digits"},
+		{"pledge --consumer beta --amount 1 --validator " + account, "--ratio is missing"},
+		{"pledge --ratio 5%", "not a decimal fraction such as 0.05"},
+		{"release --consumer beta", "--validator and --amount is missing"},
+		{"register", "--consensus-key is missing"},
+		{"keys new bls --kdf md5", "want one of [scrypt pbkdf2 cheap]"},
+		{"health --timeout soon", "invalid argument"},
+	} {
+		r := fails(t, exitUsage, []string{tc.want, " --help"}, strings.Fields(tc.args)...)
+		if r.out != "" {
+			t.Errorf("%s: standard output has %q", tc.args, r.out)
+		}
+	}
+}
+
+func TestHelpIsNoError(t *testing.T) {
+	for _, args := range []string{"", "--help", "keys", "ledger show --help", "help pledge"} {
+		if out := done(t, strings.Fields(args)...); !strings.Contains(out, "Usage:") {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+}
+
+func TestVersionSaysWhatItIs(t *testing.T) {
+	if out := done(t, "version"); !strings.HasPrefix(out, "meshsec ") || !strings.Contains(out, "go1.") {
+		t.Error(out)
+	}
+	if b := decoded[build](t, done(t, "version", "--json")); b != thisBuild() || b.Version == "" || b.Commit == "" {
+		t.Errorf("%+v", b)
+	}
+}
+
+// TestCommandReference keeps docs/cli.md true.
+func TestCommandReference(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "cli.md")
+	var want bytes.Buffer
+	want.WriteString("# Commands\n\n<!-- Generated from the commands: go test ./cmd/meshsec -run TestCommandReference -update -->\n\n" +
+		"Data goes to standard output, everything else to standard error; an error is one line.\n" +
+		"Exit codes: 0 done, 1 failed, 2 wrong usage. Keys in JSON are stable, amounts are strings.\n")
+	reference(&want, newRoot())
+	if *update {
+		ok(t, os.WriteFile(path, want.Bytes(), 0o644))
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("docs/cli.md is stale (%v): run go test ./cmd/meshsec -run TestCommandReference -update", err)
+	}
+}
+
+func reference(b *bytes.Buffer, cmd *cobra.Command) {
+	cmd.InitDefaultHelpFlag()
+	if !cmd.HasSubCommands() {
+		text := cmd.Long
+		if text == "" {
+			text = cmd.Short + "."
+		}
+		fmt.Fprintf(b, "\n## %s\n\n%s\n\n```\n%s\n", cmd.CommandPath(), text, cmd.UseLine())
+		if cmd.Example != "" {
+			fmt.Fprintf(b, "\n%s\n", cmd.Example)
+		}
+		fmt.Fprintf(b, "\n%s```\n", cmd.LocalFlags().FlagUsages())
+	}
+	for _, c := range cmd.Commands() {
+		if !c.Hidden && c.Name() != "help" && c.Name() != "completion" {
+			reference(b, c)
+		}
+	}
+}
+
+func TestEveryCommandIsExplained(t *testing.T) {
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short help %q, want one line without a full stop", cmd.CommandPath(), cmd.Short)
+		}
+		if !cmd.HasSubCommands() && cmd.Args == nil {
+			t.Errorf("%s takes any arguments: a typing error would go unnoticed", cmd.CommandPath())
+		}
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(newRoot())
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	t.Setenv("MESHSEC_HOME", t.TempDir())
+	for _, args := range []string{"status", "ledger show --chain alpha", "fault list", "health"} {
+		args += " --node http://127.0.0.1:1"
+		fails(t, exitFailed, []string{"no node answers at http://127.0.0.1:1 (connection refused): start it"}, strings.Fields(args)...)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errOut bytes.Buffer
+	if code := run(ctx, []string{"status", "--node", "http://127.0.0.1:1"}, strings.NewReader(""), &out, &errOut); code != exitFailed {
+		t.Errorf("interrupted: exit code %d", code)
+	}
+}
