@@ -64,8 +64,7 @@ func (f *follower) run(ctx context.Context) {
 			for f.behind() && f.advance(ctx) {
 			}
 		case <-f.inbox.some:
-			f.inbox.some <- struct{}{} // take finds it
-			for _, cert := range f.inbox.take(ctx) {
+			for _, cert := range f.inbox.drain() {
 				f.follow(ctx, cert)
 			}
 		}

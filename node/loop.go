@@ -105,7 +105,12 @@ func (m *mailbox[T]) take(ctx context.Context) []T {
 	case <-ctx.Done():
 		return nil
 	case <-m.some:
+		return m.drain()
 	}
+}
+
+// drain takes all items without waiting; there may be none.
+func (m *mailbox[T]) drain() []T {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	items := m.items

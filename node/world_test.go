@@ -126,13 +126,13 @@ func (w *world) start(members ...*member) {
 	}
 }
 
-// await looks once in 100 ms of virtual time until the condition holds, for five
+// await looks once in 100 ms of virtual time until the condition holds, for two
 // minutes of it.
 func (w *world) await(what string, condition func() bool) {
 	w.t.Helper()
 	look := time.NewTicker(100 * time.Millisecond)
 	defer look.Stop()
-	for range 3000 {
+	for range 1200 {
 		if condition() {
 			return
 		}
