@@ -21,12 +21,14 @@ type simChain struct {
 	mempool [][]byte
 	known   map[[32]byte]bool
 	down    map[string]bool // by node: its connection is cut
+	liar    map[string]bool // by node: it is shown blocks without operations
+	pruned  uint64          // blocks up to it are gone
 }
 
 const blockTime = time.Second
 
 func newSimChain(id string) *simChain {
-	return &simChain{id: id, known: make(map[[32]byte]bool), down: make(map[string]bool)}
+	return &simChain{id: id, known: make(map[[32]byte]bool), down: make(map[string]bool), liar: make(map[string]bool)}
 }
 
 // run makes blocks until ctx ends.
@@ -75,6 +77,20 @@ func (c *simChain) cut(node string, down bool) {
 	c.down[node] = down
 }
 
+// deceive shows a node blocks without their operations from now on.
+func (c *simChain) deceive(node string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.liar[node] = true
+}
+
+// prune forgets all blocks so far.
+func (c *simChain) prune() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pruned = uint64(len(c.blocks))
+}
+
 // client is one node's view of the chain.
 func (c *simChain) client(node string) *simClient { return &simClient{c, node} }
 
@@ -102,8 +118,14 @@ func (c *simClient) Block(_ context.Context, height uint64) (chain.Block, error)
 		return chain.Block{}, chain.ErrUnreachable
 	case height == 0 || height > uint64(len(c.blocks)):
 		return chain.Block{}, chain.ErrNotYet
+	case height <= c.pruned:
+		return chain.Block{}, chain.ErrPruned
 	}
-	return c.blocks[height-1], nil
+	b := c.blocks[height-1]
+	if c.liar[c.node] {
+		b.Operations = nil
+	}
+	return b, nil
 }
 
 func (c *simClient) Validators(context.Context, uint64) ([]chain.Validator, error) { return nil, nil }
