@@ -11,7 +11,7 @@ import (
 // head of its chain, whose set signs it.
 //
 // Errors: [ErrConflict], a *[ConflictError], if there is one for another checkpoint, which is kept;
-// [ErrNotFound] if the epoch's set is not known yet; [ErrUnknownChain], [ErrClosed], [ErrBroken].
+// [ErrNotFound] if the epoch's set is not known yet; [ErrUnknownChain], [ErrDiskFull], [ErrClosed], [ErrBroken].
 func (s *Store) PutCertificate(v attest.VerifiedCertificate) (changed bool, err error) {
 	c, err := s.chain(v.ChainID())
 	if err != nil {

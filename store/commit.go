@@ -17,7 +17,7 @@ import (
 // is taken. The result must not be changed any more.
 //
 // Errors: [ErrOrder] if the epoch is not the one after the head, [ErrResult] if the
-// result contradicts itself or the head, [ErrUnknownChain], [ErrClosed], [ErrBroken].
+// result contradicts itself or the head, [ErrUnknownChain], [ErrDiskFull], [ErrClosed], [ErrBroken].
 func (s *Store) Commit(chain string, r *ledger.Result) error {
 	c, err := s.chain(chain)
 	if err != nil {

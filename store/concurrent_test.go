@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/meshsec/meshsec/store"
 )
@@ -122,4 +124,23 @@ func TestCloseWaitsForReaders(t *testing.T) {
 	}
 	must(t, s.Close())
 	readers.Wait()
+}
+
+// Nothing of an open store keeps a bubble of virtual time from going on or from ending.
+func TestStoreRunsInVirtualTime(t *testing.T) {
+	w := newWorld()
+	validators() // before the bubble: it outlives it
+	publicKeys()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := w.open("", memory)
+		must(t, err)
+		w.commit(t, s, 3)
+		begin := time.Now()
+		<-time.After(time.Hour)
+		if time.Since(begin) != time.Hour {
+			t.Error("the time is not virtual")
+		}
+		w.commit(t, s, 1)
+		must(t, s.Close())
+	})
 }

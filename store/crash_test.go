@@ -78,6 +78,23 @@ func TestNothingAcknowledgedIsLostWhenKilled(t *testing.T) {
 	t.Logf("%d epochs", total)
 }
 
+// A store that was killed while it was made can be opened, and begins.
+func TestKilledWhileBeginning(t *testing.T) {
+	w := crashWorld()
+	for round := range 5 {
+		dir := t.TempDir()
+		cmd := child("commit", dir)
+		must(t, cmd.Start())
+		time.AfterFunc(time.Duration(20*(round+1))*time.Millisecond, func() { cmd.Process.Kill() })
+		if cmd.Wait(); cmd.ProcessState.Exited() {
+			t.Fatal("the child ended by itself")
+		}
+		s := w.opened(t, dir, store.Options{KeepVersions: crashKeep})
+		w.commit(t, s, 1)
+		must(t, s.Verify(context.Background(), "alpha"))
+	}
+}
+
 // killed starts a child, kills it at a random moment after it began to work, and returns what it
 // said last of each chain.
 func killed(t *testing.T, dir string, rng *rand.Rand) (begun, acknowledged, certified map[string]uint64) {

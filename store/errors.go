@@ -19,6 +19,8 @@ var (
 	ErrClosed = errors.New("store: closed")
 	// ErrBroken: a write failed before, so that what is on the disk is unknown. See [BrokenError].
 	ErrBroken = errors.New("store: broken")
+	// ErrDiskFull: there is too little room to go on safely; nothing was written.
+	ErrDiskFull = errors.New("store: the disk is nearly full: make room, then it goes on")
 	// ErrUnknownChain: the manifest has no chain of that id.
 	ErrUnknownChain = errors.New("store: no such chain in the manifest")
 	// ErrNotFound: there is nothing of that epoch or id yet.

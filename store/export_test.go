@@ -54,6 +54,12 @@ func (s *Store) Records() (n int, err error) {
 	return n, err
 }
 
+// Reserve sets what must stay free on the disk, and returns what it was.
+func (s *Store) Reserve(bytes uint64) (old uint64) {
+	old, s.folder.reserve = s.folder.reserve, bytes
+	return old
+}
+
 // PruneAll is Prune without an end.
 func (s *Store) PruneAll() error { return s.Prune(context.Background()) }
 

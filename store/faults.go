@@ -14,7 +14,8 @@ type Fault struct {
 	Proof  *attest.FaultProof
 }
 
-// PutFault keeps a proof for ever and says whether it was unknown. Errors: [ErrClosed], [ErrBroken].
+// PutFault keeps a proof for ever and says whether it was unknown. Errors: [ErrDiskFull],
+// [ErrClosed], [ErrBroken].
 func (s *Store) PutFault(v attest.VerifiedFault) (added bool, err error) {
 	id := v.ID()
 	proof, err := attest.EncodeFaultProof(v.Proof())

@@ -19,8 +19,9 @@ const (
 
 // folder is the directory of an open store, locked.
 type folder struct {
-	path string
-	lock *os.File // the directory itself; its flock ends with the process
+	path    string
+	lock    *os.File // the directory itself; its flock ends with the process
+	reserve uint64
 }
 
 // openFolder creates a directory with its parents where needed, makes sure that it is
@@ -40,7 +41,7 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &folder{path, lock}, nil
+	return &folder{path, lock, reserve}, nil
 }
 
 // lockDir takes the flock of a directory, or returns [ErrLocked].
@@ -160,6 +161,23 @@ func (f *folder) accessible() error {
 		err = errors.Join(err, openErr)
 	}
 	return err
+}
+
+// reserve is what must stay free on the disk. Badger writes through mapped memory, and a
+// process that does so on a full disk is ended by the kernel (SIGBUS).
+const reserve = 128 << 20
+
+// checkRoom returns [ErrDiskFull] if so many bytes more would touch the reserve.
+func (f *folder) checkRoom(bytes int64) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(f.path, &fs); err != nil {
+		return fmt.Errorf("statfs %s: %w", f.path, err)
+	}
+	free := uint64(fs.Bavail) * uint64(fs.Bsize)
+	if free < f.reserve+uint64(bytes) {
+		return fmt.Errorf("%w (%s has %d MiB left)", ErrDiskFull, f.path, free>>20)
+	}
+	return nil
 }
 
 func (f *folder) close() error { return f.lock.Close() }

@@ -207,6 +207,20 @@ func TestFailedWriteBreaksTheStoreUntilItIsOpenedAnew(t *testing.T) {
 	}
 }
 
+func TestNearlyFullDiskIsRefusedBeforeAnythingIsWritten(t *testing.T) {
+	w := newWorld()
+	s := w.opened(t, t.TempDir(), store.Options{})
+	w.commit(t, s, 1)
+	r, err := w.nextOf(s, "alpha")
+	must(t, err)
+	reserve := s.Reserve(1 << 62)
+	if err := s.Commit("alpha", r); !errors.Is(err, store.ErrDiskFull) {
+		t.Fatalf("got %v", err)
+	}
+	s.Reserve(reserve)
+	must(t, s.Commit("alpha", r))
+}
+
 func TestClosedStoreSaysSo(t *testing.T) {
 	w := newWorld()
 	s := w.opened(t, "", memory)

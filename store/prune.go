@@ -47,7 +47,7 @@ func (s *Store) planPrune(now *state) (*step, error) {
 // from where it ended last on: Badger would have to step over all that were ever removed.
 func (s *Store) addPrune(n *step, chain, limit int) error {
 	oldest := n.head.Chains[chain].Oldest
-	from := &s.pruned[chain]
+	from := &n.chains[chain].pruned
 	err := s.db.each(chainKey(kindStale, chain), epochKey(kindStale, chain, *from), func(key []byte, _ func(func([]byte) error) error) error {
 		version, node := parseStale(key)
 		if version > oldest {

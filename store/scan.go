@@ -7,7 +7,6 @@ import (
 
 // census is what a look at all records finds.
 type census struct {
-	head      []byte   // nil if there is none
 	sum       sum      // of all records that count
 	records   uint64   // that count
 	leftovers [][]byte // keys of a step that was not finished

@@ -33,8 +33,7 @@ type Store struct {
 
 	// The writer's own.
 	broken  *BrokenError
-	backlog bool     // there may be something to prune
-	pruned  []uint64 // of each chain, the version below which nothing is left to prune
+	backlog bool // there may be something to prune
 }
 
 // Head is the last committed state of a chain.

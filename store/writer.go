@@ -18,6 +18,7 @@ type state struct {
 type chainState struct {
 	checkpoint *attest.Checkpoint
 	certified  uint64 // all epochs up to it have certificates
+	pruned     uint64 // no stale marks of versions below it are left
 }
 
 // step is a change under construction.
@@ -56,6 +57,17 @@ func (n *step) drop(key []byte) {
 	n.delta.remove(key, nil)
 }
 
+// size is about how many bytes the step writes.
+func (n *step) size() (bytes int64) {
+	for _, r := range n.early {
+		bytes += r.size()
+	}
+	for _, r := range n.final {
+		bytes += r.size()
+	}
+	return bytes
+}
+
 // request asks the writer for a step.
 type request struct {
 	// plan makes the step that leads on from a state; nil and no error if there is
@@ -65,7 +77,7 @@ type request struct {
 }
 
 // change makes a step and returns when it is durable. Errors: [ErrClosed], [ErrBroken],
-// and those of plan.
+// [ErrDiskFull], and those of plan.
 func (s *Store) change(plan func(*state) (*step, error)) error {
 	r := request{plan, make(chan error, 1)}
 	select {
@@ -113,6 +125,11 @@ func (s *Store) run(plan func(*state) (*step, error)) error {
 	n, err := plan(before)
 	if err != nil || n == nil {
 		return err
+	}
+	if s.folder != nil {
+		if err := s.folder.checkRoom(n.size()); err != nil {
+			return err
+		}
 	}
 	after, err := s.take(before, n)
 	if err != nil {
