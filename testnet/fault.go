@@ -1,0 +1,367 @@
+package testnet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// FaultReport is what a fault came to on the whole network, as `meshsec testnet
+// fault … --json` prints it.
+type FaultReport struct {
+	Fault         ledger.HexBytes    `json:"fault"` // id
+	Kind          string             `json:"kind"`
+	Chain         string             `json:"chain"`
+	Epoch         uint64             `json:"epoch"`
+	Offenders     []ledger.AccountID `json:"offenders"`
+	OffenderNames []string           `json:"offender_names"`
+	Slashes       []FaultSlash       `json:"slashes"`
+	Milliseconds  FaultTimes         `json:"milliseconds"`
+}
+
+// FaultSlash is what one account lost on one ledger.
+type FaultSlash struct {
+	Ledger       string           `json:"ledger"`
+	Account      ledger.AccountID `json:"account"`
+	AccountName  string           `json:"account_name"`
+	Consumer     string           `json:"consumer"`
+	Captured     ledger.Amount    `json:"captured"`
+	Ratio        ledger.Ratio     `json:"ratio"`
+	Amount       ledger.Amount    `json:"amount"`
+	Burned       ledger.Amount    `json:"burned"`
+	Reward       ledger.Amount    `json:"reward"`
+	Compensation ledger.Amount    `json:"compensation"`
+}
+
+// FaultTimes count from the second vote until the last node had the proof, had it
+// frozen on every ledger, and had it executed on every ledger.
+type FaultTimes struct {
+	Proof              int64 `json:"proof"`
+	FrozenEverywhere   int64 `json:"frozen_everywhere"`
+	ExecutedEverywhere int64 `json:"executed_everywhere"`
+}
+
+// Bounds of the steps of a fault.
+const (
+	proofTimeout   = time.Minute
+	freezeTimeout  = 2 * time.Minute
+	executeTimeout = 4 * time.Minute
+	agreeTimeout   = 2 * time.Minute
+)
+
+// trial is a fault on its way through the network.
+type trial struct {
+	o         *observer
+	s         *Screen
+	chain     *Chain
+	offender  *Node
+	witnesses []Service // nodes that were ready when it began
+	epoch     uint64
+	second    time.Time // of the second vote
+	id        [32]byte
+}
+
+// DoubleVote makes a validator sign two checkpoints of one epoch and gossip both,
+// and waits until every node has the proof, and every ledger on every node has
+// frozen and slashed what stood behind that validator. Then it checks that no ledger
+// lost or made an amount, and that the roots agree again.
+func (t *Testnet) DoubleVote(ctx context.Context, chain string, validator int, s *Screen) (*FaultReport, error) {
+	c, err := t.chain(chain)
+	if err != nil {
+		return nil, err
+	}
+	if validator < 0 || validator >= len(c.Nodes) {
+		return nil, fmt.Errorf("there is no validator %d on %s: choose one of 0 to %d", validator, chain, len(c.Nodes)-1)
+	}
+	if err := t.mustRun(ctx); err != nil {
+		return nil, err
+	}
+	r := &trial{o: newObserver(t), s: s, chain: c, offender: c.Nodes[validator]}
+	defer s.abandon()
+	return r.run(ctx)
+}
+
+func (r *trial) run(ctx context.Context) (*FaultReport, error) {
+	v := r.o.look(ctx)
+	if err := r.prepare(v); err != nil {
+		return nil, err
+	}
+	a, err := r.commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	report, err := r.follow(ctx)
+	return report, errors.Join(err, a.close())
+}
+
+// prepare chooses the epoch and the witnesses.
+func (r *trial) prepare(v *view) error {
+	l, ok := v.ledgers[r.chain.ID]
+	if r.epoch = v.epochs[r.chain.ID]; !ok || r.epoch == 0 {
+		return fmt.Errorf("no node is ready with a certificate of %s yet: wait until `meshsec testnet status` shows one", r.chain.ID)
+	}
+	for _, f := range l.Faults {
+		if f.Chain == r.chain.ID && slices.Contains(f.Offenders, r.offender.Account) {
+			return fmt.Errorf("%s was convicted of a %s in epoch %d already: choose another validator", r.offender.Name, f.Kind, f.Epoch)
+		}
+	}
+	if !slices.ContainsFunc(l.Power, func(p ledger.PowerView) bool { return p.Account == r.offender.Account }) {
+		return fmt.Errorf("%s is not in the validator set of %s: choose another validator", r.offender.Name, r.chain.ID)
+	}
+	for _, n := range r.o.t.nodes() {
+		if v.nodes[n.Name].Ready {
+			r.witnesses = append(r.witnesses, n)
+		} else {
+			r.s.say(fmt.Sprintf("%s is not ready and can't be a witness", n.Name))
+		}
+	}
+	return nil
+}
+
+// commit commits the fault.
+func (r *trial) commit(ctx context.Context) (*attacker, error) {
+	const entrances = 4
+	r.s.begin(fmt.Sprintf("%s signs two checkpoints of epoch %d", r.offender.Name, r.epoch))
+	key, err := r.o.t.voteKey(r.offender)
+	if err != nil {
+		return nil, err
+	}
+	network, err := r.o.t.networkID()
+	if err != nil {
+		return nil, err
+	}
+	var addresses []string
+	for _, n := range r.witnesses {
+		if n.Node != r.offender && len(addresses) < entrances {
+			addresses = append(addresses, n.Node.addressHere())
+		}
+	}
+	a, err := infiltrate(ctx, network, names(r.o.t.devchains()), addresses)
+	if err != nil {
+		return nil, err
+	}
+	cp, err := a.checkpoint(ctx, r.chain.ID, r.epoch)
+	if err == nil {
+		r.second, err = a.doubleVote(ctx, key, cp)
+	}
+	if err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	r.s.end("both votes are out, entering at %d nodes", len(addresses))
+	return a, nil
+}
+
+// follow waits for the consequences.
+func (r *trial) follow(ctx context.Context) (*FaultReport, error) {
+	report := &FaultReport{Chain: r.chain.ID}
+	proofs, err := r.await(ctx, "proof", proofTimeout, func(f *api.Fault) (string, uint64) { return "", f.Seen })
+	if err != nil {
+		return nil, err
+	}
+	frozen, err := r.await(ctx, "frozen", freezeTimeout, func(f *api.Fault) (string, uint64) { return r.everywhere(f.Frozen) })
+	if err != nil {
+		return nil, err
+	}
+	executed, err := r.await(ctx, "slashed", executeTimeout, func(f *api.Fault) (string, uint64) { return r.everywhere(f.Executed) })
+	if err != nil {
+		return nil, err
+	}
+	report.Milliseconds = FaultTimes{proofs, frozen, executed}
+	f, err := r.find(ctx, r.witnesses[0])
+	if err != nil || f == nil {
+		return nil, errors.Join(err, fmt.Errorf("%s has lost the fault", r.witnesses[0].Name))
+	}
+	report.Fault, report.Kind, report.Epoch, report.Offenders = f.ID, f.Kind, f.Epoch, f.Offenders
+	for _, id := range f.Offenders {
+		report.OffenderNames = append(report.OffenderNames, r.o.t.nameOf(f.Chain, id))
+	}
+	if report.Slashes, err = r.audit(ctx); err != nil {
+		return nil, err
+	}
+	return report, r.agree(ctx)
+}
+
+// everywhere is the latest of the moments on all ledgers; a ledger without one is
+// named.
+func (r *trial) everywhere(moments map[string]uint64) (missing string, last uint64) {
+	for _, c := range r.o.t.Chains {
+		if moments[c.ID] == 0 {
+			return c.ID, 0
+		}
+		last = max(last, moments[c.ID])
+	}
+	return "", last
+}
+
+// await waits for a moment on every witness, and returns how many milliseconds the
+// last of them came after the second vote. All clocks are this machine's.
+func (r *trial) await(ctx context.Context, what string, timeout time.Duration, moment func(*api.Fault) (missing string, at uint64)) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r.s.begin(what)
+	var last uint64
+	hanging := ""
+	err := poll(ctx, 200*time.Millisecond, func() (bool, error) {
+		last = 0
+		for i, n := range r.witnesses {
+			f, err := r.find(ctx, n)
+			hanging = "node " + n.Name
+			r.s.progress("on %d of %d nodes", i, len(r.witnesses))
+			if err != nil || f == nil {
+				return false, nil // not now
+			}
+			missing, at := moment(f)
+			if at == 0 {
+				if missing != "" {
+					hanging = fmt.Sprintf("ledger %s of node %s", missing, n.Name)
+				}
+				return false, nil
+			}
+			last = max(last, at)
+		}
+		return true, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return 0, fmt.Errorf("the double vote of %s in epoch %d: not %s on %s after %v", r.offender.Name, r.epoch, what, hanging, timeout)
+	}
+	if err != nil {
+		return 0, err
+	}
+	after := max(0, int64(last)-r.second.UnixMilli())
+	r.s.end("on all %d nodes after %v", len(r.witnesses), (time.Duration(after) * time.Millisecond).Round(10*time.Millisecond))
+	return after, nil
+}
+
+// find asks a node for this fault; nil if it does not have it.
+func (r *trial) find(ctx context.Context, n Service) (*api.Fault, error) {
+	client := r.o.clients[n.Name]
+	if r.id != [32]byte{} {
+		f, err := client.Fault(ctx, r.id)
+		if errors.Is(err, api.ErrNotFound) {
+			return nil, nil
+		}
+		return &f, err
+	}
+	for from := uint64(0); ; from += api.MaxFaults {
+		page, err := client.Faults(ctx, from, api.MaxFaults)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range page {
+			if f.Chain == r.chain.ID && f.Epoch == r.epoch && slices.Contains(f.Offenders, r.offender.Account) {
+				copy(r.id[:], f.ID)
+				return &f, nil
+			}
+		}
+		if len(page) < api.MaxFaults {
+			return nil, nil
+		}
+	}
+}
+
+// audit reads every ledger on every witness: nothing may be lost or made, and all
+// must tell the same slashes.
+func (r *trial) audit(ctx context.Context) (slashes []FaultSlash, err error) {
+	r.s.begin("conservation")
+	for i, n := range r.witnesses {
+		var here []FaultSlash
+		for _, c := range r.o.t.Chains {
+			l, err := r.o.clients[n.Name].Ledger(ctx, c.ID)
+			if err != nil {
+				return nil, fmt.Errorf("read ledger %s of node %s: %w", c.ID, n.Name, err)
+			}
+			if !conserved(l.Totals) {
+				return nil, fmt.Errorf("ledger %s of node %s does not conserve: deposited %v, collateral %v + escrow %v + withdrawn %v + burned %v",
+					c.ID, n.Name, l.Totals.Deposited, l.Totals.Collateral, l.Totals.Escrow, l.Totals.Withdrawn, l.Totals.Burned)
+			}
+			here = append(here, r.slashesOn(c, &l)...)
+		}
+		if i > 0 && !slices.Equal(here, slashes) {
+			return nil, fmt.Errorf("nodes %s and %s tell different slashes", r.witnesses[0].Name, n.Name)
+		}
+		slashes = here
+	}
+	r.s.end("holds on %d ledgers of %d nodes", len(r.o.t.Chains), len(r.witnesses))
+	return slashes, nil
+}
+
+func conserved(t ledger.Totals) bool {
+	sum := t.Collateral.Int()
+	for _, a := range []ledger.Amount{t.Escrow, t.Withdrawn, t.Burned} {
+		sum.Add(sum, a.Int())
+	}
+	return sum.Eq(t.Deposited.Int())
+}
+
+func (r *trial) slashesOn(c *Chain, l *api.Ledger) (out []FaultSlash) {
+	for _, s := range l.Slashes {
+		if bytes.Equal(s.Fault, r.id[:]) {
+			out = append(out, FaultSlash{
+				Ledger: c.ID, Account: s.Account, AccountName: r.o.t.nameOf(c.ID, s.Account), Consumer: s.Consumer,
+				Captured: s.Captured, Ratio: s.Ratio, Amount: s.Amount,
+				Burned: s.Burned, Reward: s.Reward, Compensation: s.Compensation,
+			})
+		}
+	}
+	return out
+}
+
+// agree waits until all witnesses hold the same certificates and roots, of an
+// epoch in which all of it had happened.
+func (r *trial) agree(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, agreeTimeout)
+	defer cancel()
+	r.s.begin("agreement")
+	var executed map[string]uint64
+	var v *view
+	err := poll(ctx, pace, func() (bool, error) {
+		v = r.o.look(ctx)
+		if executed == nil && len(v.ledgers) == len(r.o.t.Chains) {
+			executed = map[string]uint64{}
+			for chain, l := range v.ledgers {
+				executed[chain] = l.Epoch
+			}
+		}
+		for _, c := range r.o.t.Chains {
+			same, ready := v.agreement(c.ID)
+			if executed == nil || same < ready || ready < len(r.witnesses) || v.epochs[c.ID] < executed[c.ID] {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("the nodes do not agree again: %w; %s", err, v.epochLine())
+	}
+	r.s.end("all nodes hold the same certificates and ledger roots: %s", v.epochLine())
+	return nil
+}
+
+// Lines tell the report to people.
+func (f *FaultReport) Lines() []string {
+	lines := []string{
+		fmt.Sprintf("%s signed two different checkpoints of epoch %d of %s, which is a %s.", strings.Join(f.OffenderNames, ", "), f.Epoch, f.Chain, f.Kind),
+		"What stood behind that signature is slashed, up to the ratio that its owner had agreed to:",
+		"",
+	}
+	rows := [][]string{{"ledger", "account", "behind", "captured", "ratio", "lost", "burned", "reward", "compensation"}}
+	for _, s := range f.Slashes {
+		rows = append(rows, []string{
+			s.Ledger, s.AccountName, s.Consumer, s.Captured.String(), s.Ratio.String(), s.Amount.String(),
+			s.Burned.String(), s.Reward.String(), s.Compensation.String(),
+		})
+	}
+	lines = append(lines, align(rows, 3)...)
+	seconds := func(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }
+	return append(lines, "",
+		fmt.Sprintf("From the second vote it took %s until all nodes had the proof, %s until every ledger had it frozen, %s until all was slashed.",
+			seconds(f.Milliseconds.Proof), seconds(f.Milliseconds.FrozenEverywhere), seconds(f.Milliseconds.ExecutedEverywhere)),
+		fmt.Sprintf("Fault %x", f.Fault))
+}

@@ -1,0 +1,93 @@
+package testnet
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Screen shows people what happens. On a terminal it redraws what changes, elsewhere
+// it writes a line for each change. It is owned by one goroutine; a nil Screen
+// shows nothing.
+type Screen struct {
+	out      io.Writer
+	terminal bool
+	height   int // lines of the region that is redrawn
+	stage    string
+}
+
+// NewScreen writes to out.
+func NewScreen(out io.Writer, terminal bool) *Screen {
+	return &Screen{out: out, terminal: terminal}
+}
+
+const (
+	clearLine  = "\r\x1b[K"
+	clearBelow = "\x1b[J"
+)
+
+// begin names what is being waited for.
+func (s *Screen) begin(stage string) {
+	if s == nil {
+		return
+	}
+	s.stage = stage
+	if s.terminal {
+		fmt.Fprintf(s.out, "%s  %s …", clearLine, stage)
+	}
+}
+
+// progress says how far it is.
+func (s *Screen) progress(format string, args ...any) {
+	if s != nil && s.terminal {
+		fmt.Fprintf(s.out, "%s  %s … %s", clearLine, s.stage, fmt.Sprintf(format, args...))
+	}
+}
+
+// end says that it has happened.
+func (s *Screen) end(format string, args ...any) {
+	if s == nil {
+		return
+	}
+	if s.terminal {
+		fmt.Fprint(s.out, clearLine)
+	}
+	fmt.Fprintf(s.out, "✓ %s: %s\n", s.stage, fmt.Sprintf(format, args...))
+	s.stage = ""
+}
+
+// abandon leaves a stage that did not come to its end.
+func (s *Screen) abandon() {
+	if s != nil && s.terminal && s.stage != "" {
+		fmt.Fprint(s.out, clearLine)
+		s.stage = ""
+	}
+}
+
+// say writes lines that stay.
+func (s *Screen) say(lines ...string) {
+	if s == nil {
+		return
+	}
+	s.erase()
+	for _, l := range lines {
+		fmt.Fprintln(s.out, l)
+	}
+}
+
+// draw replaces the region that is redrawn; only a terminal has one.
+func (s *Screen) draw(lines []string) {
+	if s == nil || !s.terminal {
+		return
+	}
+	s.erase()
+	fmt.Fprintln(s.out, strings.Join(lines, "\n"))
+	s.height = len(lines)
+}
+
+func (s *Screen) erase() {
+	if s.terminal && s.height > 0 {
+		fmt.Fprintf(s.out, "\x1b[%dA%s", s.height, clearBelow)
+		s.height = 0
+	}
+}
