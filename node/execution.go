@@ -98,29 +98,25 @@ func (x *execution) report(chain string, r *ledger.Result, cert *attest.Verified
 func differingStep(ours, theirs *ledger.Transcript) string {
 	for i := range min(len(ours.Steps), len(theirs.Steps)) {
 		a, b := ours.Steps[i], theirs.Steps[i]
-		what := ""
 		switch {
-		case a.Kind != b.Kind:
-			what = "kind"
-		case a.Operation != b.Operation:
-			what = "operation"
-		case a.Height != b.Height || a.Time != b.Time:
-			what = "block"
-		case a.Receipt != b.Receipt:
-			what = "receipt"
-		case a.Root != b.Root:
-			what = "root"
-		default:
+		case *a == *b:
 			continue
+		case a.Kind != b.Kind || a.Operation != b.Operation || a.Height != b.Height || a.Time != b.Time:
+			return fmt.Sprintf("the first difference is step %d: here %s, there %s", i, stepName(a), stepName(b))
+		case a.Receipt != b.Receipt:
+			return fmt.Sprintf("the first difference is the receipt of step %d, %s", i, stepName(a))
 		}
-		step := fmt.Sprintf("step %d (operation %x in block %d)", i, a.Operation, a.Height)
-		if a.Kind == ledger.StepEnd {
-			step = fmt.Sprintf("step %d (end of epoch)", i)
-		}
-		return fmt.Sprintf("the first difference is the %s of %s", what, step)
+		return fmt.Sprintf("the first difference is the root after step %d, %s", i, stepName(a))
 	}
 	if len(ours.Steps) != len(theirs.Steps) {
-		return fmt.Sprintf("we have %d steps, they have %d, equal up to there", len(ours.Steps), len(theirs.Steps))
+		return fmt.Sprintf("the steps are equal up to the end of the shorter: here %d, there %d", len(ours.Steps), len(theirs.Steps))
 	}
 	return "all steps are equal"
+}
+
+func stepName(s *ledger.Step) string {
+	if s.Kind == ledger.StepEnd {
+		return "the end of the epoch"
+	}
+	return fmt.Sprintf("operation %x in block %d", s.Operation, s.Height)
 }

@@ -113,7 +113,8 @@ func (d *desk) updates(chain string, peer *ledger.Peer, meta *ledger.Meta) (out 
 func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, known []*attest.CrossCertificate) []task {
 	var best *attest.CrossCertificate
 	for _, c := range known {
-		useful := c.Claim.FromEpoch <= peer.Final && c.Claim.ToEpoch > peer.Confirmed && c.Claim.ToEpoch <= peer.Accepted
+		useful := c.Claim.FromEpoch <= peer.Final && c.Claim.ToEpoch > peer.Confirmed &&
+			c.Claim.ToEpoch <= min(peer.Accepted, d.archive.Certified(chain))
 		if useful && (best == nil || c.Claim.ToEpoch > best.Claim.ToEpoch) {
 			best = c
 		}
@@ -142,8 +143,8 @@ func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, 
 
 // statement is the peer's word about us, when it has changed or grown old.
 func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *ledger.Meta) ([]task, error) {
-	if d.spec.Peer(chain) == nil || peer.Final == 0 {
-		return nil, nil
+	if d.spec.Peer(chain) == nil || peer.Final == 0 || peer.Final > d.archive.Certified(chain) {
+		return nil, nil // it does not count here, or this node has yet to follow it that far
 	}
 	current, err := home.Import(chain)
 	if err != nil || current != nil && current.Epoch >= peer.Final {
