@@ -17,13 +17,14 @@ func (b *bucket) level(now time.Time) float64 {
 	return min(b.burst, b.tokens+b.rate*max(0, now.Sub(b.at).Seconds()))
 }
 
-// wait is how long it takes until n tokens are there, zero if they are.
+// wait is how long it takes until n tokens are there, zero if they are. It is longer
+// by a microsecond, so that rounding never makes it too short.
 func (b *bucket) wait(now time.Time, n float64) time.Duration {
 	missing := n - b.level(now)
 	if missing <= 0 {
 		return 0
 	}
-	return time.Duration(missing/b.rate*float64(time.Second)) + 1
+	return time.Duration(missing/b.rate*float64(time.Second)) + time.Microsecond
 }
 
 // take takes n tokens, whether they are there or not.

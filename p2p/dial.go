@@ -126,7 +126,10 @@ func (n *Node) dial(info peer.AddrInfo) error {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, dialTimeout)
 	defer cancel()
-	err := n.host.Connect(ctx, info)
+	err := n.host.Connect(ctx, info) // identify included
+	if err == nil && !n.speaks(info.ID) {
+		err = errStranger
+	}
 	n.dials.note(info.ID, err)
 	return err
 }

@@ -83,15 +83,11 @@ func (n *Node) join(c *channel) error {
 
 // channelOf is the topic that a message belongs to.
 func (n *Node) channelOf(f family, m Message) (*channel, error) {
-	chain, _, ok := m.subject()
+	chain, _, _ := m.subject()
 	for _, c := range n.channels {
-		if c.family != f || f == votes && c.chain != chain {
-			continue
+		if c.family == f && (f != votes || c.chain == chain) {
+			return c, nil
 		}
-		if ok && !n.knows(chain) {
-			break
-		}
-		return c, nil
 	}
 	return nil, fmt.Errorf("p2p: chain %q is not in the manifest", chain)
 }
@@ -136,6 +132,9 @@ func (n *Node) publish(ctx context.Context, m Message) error {
 	c, err := n.channelOf(f, m)
 	if err != nil {
 		return err
+	}
+	if _, refused := c.decode(data, n.knows); refused != nil {
+		return fmt.Errorf("p2p: publish a %s: %w", m.noun(), refused)
 	}
 	if !n.enter() {
 		return ErrClosed

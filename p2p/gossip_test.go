@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/p2p"
 )
 
@@ -105,6 +106,12 @@ func TestMalformedMessagesAreRejectedAndCostTheSender(t *testing.T) {
 		if got := good.count(); got != 0 {
 			t.Errorf("the handler saw %d malformed messages", got)
 		}
+		// So do fault proofs that prove nothing.
+		nothing, err := p2p.EncodeMessage(p2p.Message{Fault: &attest.FaultProof{Kind: uint8(attest.FaultDoubleVote), Body: []byte("?")}})
+		must(t, err)
+		must(t, bad.PublishRaw(t.Context(), p2p.FaultsTopic([32]byte{1}), nothing))
+		good.await("the fault is refused", func() bool { return good.judged("faults", p2p.NotCanonical) == 1 })
+
 		// Two more, and the peer is not listened to any more: not even when it is right.
 		must(t, bad.PublishRaw(t.Context(), topic, []byte("once more")))
 		must(t, bad.PublishRaw(t.Context(), topic, []byte("and again")))
@@ -290,6 +297,9 @@ func TestPublishRefusesWhatNobodyWouldAccept(t *testing.T) {
 		}
 		if err := m.PublishCertificate(t.Context(), certificate("chain-a", 0)); err == nil {
 			t.Error("a certificate of epoch 0 was published")
+		}
+		if err := m.PublishFault(t.Context(), faultOf("chain-z", 1)); err == nil {
+			t.Error("a fault of an unknown chain was published")
 		}
 		if _, err := m.Deliver(t.Context(), m.ID(), p2p.Message{}); err == nil {
 			t.Error("an empty message was delivered")

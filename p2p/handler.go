@@ -24,7 +24,8 @@ import (
 // comes back from parking still has the peer that delivered it first.
 //
 // The size, the canonical form, and that the chain is one of the network (and that
-// of the topic) have been checked. The epoch window, duplicates, membership and the
+// of the topic) have been checked, and the form of fault proofs that attest.Peek can
+// read. The epoch window, duplicates, membership and the
 // signatures are the Handler's, cheap checks first. The same message may come again:
 // gossip forgets what it has seen after two minutes, and sync brings what it likes.
 //
@@ -46,7 +47,8 @@ type Finding struct {
 }
 
 // Found is a finding. Where its verdict is [Park], the message waits for the chain
-// and epoch that it is itself about; a fault proof has none, use [Wait].
+// and epoch that it is itself about; a fault proof that attest.Peek cannot read has none,
+// use [Wait].
 func Found(c Condition) Finding { return Finding{Condition: c} }
 
 // Wait is a finding of verdict [Park] that says which epoch of which chain must be

@@ -57,6 +57,12 @@ func (c *channel) decode(data []byte, known func(chain string) bool) (Message, *
 	if refused != nil {
 		return Message{}, refused
 	}
+	if m.Fault != nil {
+		// A kind that attest cannot judge may be one that the Handler can.
+		if _, err := attest.Peek(m.Fault); err != nil && ConditionOf(err).Verdict() == Reject {
+			return Message{}, &refusal{ConditionOf(err), err}
+		}
+	}
 	switch chain, _, ok := m.subject(); {
 	case ok && !known(chain):
 		return Message{}, &refusal{WrongNetwork, fmt.Errorf("chain %q is not in the manifest", chain)}
@@ -135,8 +141,8 @@ func (m Message) encode() (family, []byte, error) {
 	return f, data, nil
 }
 
-// subject is the chain and the epoch that the message belongs to; a fault proof
-// does not say.
+// subject is the chain and the epoch that the message is about. Fault proofs of some
+// kinds do not say.
 func (m Message) subject() (chain string, epoch uint64, ok bool) {
 	switch {
 	case m.Vote != nil:
@@ -146,7 +152,8 @@ func (m Message) subject() (chain string, epoch uint64, ok bool) {
 	case m.Certificate != nil:
 		return string(m.Certificate.Checkpoint.ChainID), m.Certificate.Checkpoint.Epoch, true
 	default:
-		return "", 0, false
+		accusation, err := attest.Peek(m.Fault)
+		return accusation.ChainID, accusation.Epoch, err == nil
 	}
 }
 

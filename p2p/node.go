@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -254,15 +253,17 @@ func (n *Node) Peers() []Peer {
 // members are the ids of connected peers that speak this network's sync protocol.
 func (n *Node) members() []peer.ID {
 	var out []peer.ID
-	protocol := SyncProtocol(n.cfg.Network)
 	for _, id := range n.host.Network().Peers() {
-		if n.host.Network().Connectedness(id) != network.Connected {
-			continue
-		}
-		if spoken, err := n.host.Peerstore().SupportsProtocols(id, protocol); err == nil && len(spoken) > 0 {
+		if n.connected(id) && n.speaks(id) {
 			out = append(out, id)
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// speaks says whether a peer told that it speaks this network's sync protocol.
+func (n *Node) speaks(id peer.ID) bool {
+	spoken, err := n.host.Peerstore().SupportsProtocols(id, SyncProtocol(n.cfg.Network))
+	return err == nil && len(spoken) > 0
 }

@@ -1,6 +1,7 @@
 package p2p_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -383,8 +384,21 @@ func certificate(chain string, epoch uint64) *attest.Certificate {
 	}
 }
 
-func fault(b byte) *attest.FaultProof {
-	return &attest.FaultProof{Kind: 1, Body: []byte{b, 2, 3}}
+func fault(b byte) *attest.FaultProof { return faultOf("chain-a", b) }
+
+// faultOf is a double vote, well formed, with signatures that nobody made.
+func faultOf(chain string, b byte) *attest.FaultProof {
+	first, second := certificate(chain, 1), certificate(chain, 1)
+	first.Checkpoint.Height, second.Checkpoint.Height = uint64(b), 1000
+	one, other := first.Checkpoint.Root(), second.Checkpoint.Root()
+	if bytes.Compare(one[:], other[:]) > 0 {
+		first, second = second, first
+	}
+	body, err := attest.EncodeDoubleVote(&attest.DoubleVote{First: *first, Second: *second})
+	if err != nil {
+		panic(err)
+	}
+	return &attest.FaultProof{Kind: uint8(attest.FaultDoubleVote), Body: body}
 }
 
 func must(t *testing.T, err error) {
