@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/meshsec/meshsec/store"
@@ -29,6 +31,15 @@ func BenchmarkOpen(b *testing.B) {
 	s := w.opened(b, dir, store.Options{})
 	w.commit(b, s, 6)
 	must(b, s.Close())
+	var size int64
+	for _, name := range files(b, dir) {
+		if filepath.Ext(name) == ".sst" {
+			info, err := os.Stat(filepath.Join(dir, name))
+			must(b, err)
+			size += info.Size()
+		}
+	}
+	b.SetBytes(size)
 	for b.Loop() {
 		s, err := w.open(dir, store.Options{})
 		must(b, err)

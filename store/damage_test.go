@@ -166,7 +166,7 @@ func openInChild(t *testing.T, dir, name string) string {
 }
 
 // files are all files below a directory, relative to it.
-func files(t *testing.T, dir string) (names []string) {
+func files(t testing.TB, dir string) (names []string) {
 	t.Helper()
 	must(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "LOCK" {

@@ -27,7 +27,7 @@
 // head in Badger must be that of the file or exactly one step ahead. Whatever is not as
 // it was left is [ErrCorrupt]; the directory is then to be put aside with [SetAside], and
 // the node syncs anew instead of attesting to nonsense. The price is an Open that reads
-// the whole database once.
+// the whole database, once for the checksums of Badger's tables and once for the sum.
 //
 // # Versions
 //
