@@ -5,6 +5,7 @@
 //	devchain             an embedded CometBFT chain
 //	testnet              a whole network on this machine
 //	keys register        keys, and their binding to an account
+//	guard                what a key has signed: move and repair it
 //	deposit withdraw     collateral in and out
 //	pledge release       collateral behind a validator, and back
 //	status ledger fault  what a node knows

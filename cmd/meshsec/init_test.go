@@ -70,16 +70,16 @@ func TestInitMakesAGuardOnlyWhenTold(t *testing.T) {
 	manifest, n := manifestFile(t)
 	keys := t.TempDir()
 	keystore, password, info := newKeystore(t, keys)
-	init := func(dir string, more ...string) []string {
+	command := func(dir string, more ...string) []string {
 		return append([]string{"init", "--home", dir, "--manifest", manifest, "--chain", "alpha", "--keystore", keystore, "--password-file", password}, more...)
 	}
 	dir := filepath.Join(t.TempDir(), "bare")
-	r := meshsec(t, init(dir)...)
+	r := meshsec(t, command(dir)...)
 	if r.code != exitOK || !strings.Contains(r.out, info.name()+", without a guard") || !strings.Contains(r.err, "Before the first start: move the key's guard to "+filepath.Join(dir, "guard")) {
 		t.Errorf("%+v", r)
 	}
 	dir = filepath.Join(t.TempDir(), "new")
-	m := decoded[made](t, done(t, init(dir, "--new-guard", "--json")...))
+	m := decoded[made](t, done(t, command(dir, "--new-guard", "--json")...))
 	if !m.Guard || hex.EncodeToString(m.Key) != info.name() {
 		t.Errorf("%+v", m)
 	}
@@ -89,13 +89,13 @@ func TestInitMakesAGuardOnlyWhenTold(t *testing.T) {
 
 	// A guard that is there is kept: that of the key is used, another's is an error.
 	ok(t, os.Remove(m.Config))
-	fails(t, exitFailed, []string{"holds a guard already", "leave --new-guard out"}, init(dir, "--new-guard")...)
-	if out := done(t, init(dir)...); !strings.Contains(out, "with its guard") {
+	fails(t, exitFailed, []string{"holds a guard already", "leave --new-guard out"}, command(dir, "--new-guard")...)
+	if out := done(t, command(dir)...); !strings.Contains(out, "with its guard") {
 		t.Error(out)
 	}
 	ok(t, os.Remove(m.Config))
 	keystore, password, _ = newKeystore(t, t.TempDir())
-	fails(t, exitFailed, []string{"belongs to another key"}, init(dir)...)
+	fails(t, exitFailed, []string{"belongs to another key"}, command(dir)...)
 }
 
 func TestInitSaysWhatIsWrong(t *testing.T) {

@@ -20,11 +20,10 @@ func main() {
 func newRoot() *cobra.Command {
 	root := newGroup("meshsec", "Shared collateral for sovereign proof-of-stake chains",
 		newInit(), newStart(), newDevchain(),
-		newKeys(), newRegister(),
+		newKeys(), newGuard(), newRegister(),
 		newDeposit(), newWithdraw(), newPledge(), newRelease(), newReceipt(),
 		newStatus(), newLedger(), newFault(), newHealth(),
-		newTestnet(),
-		newVersion(),
+		newTestnet(), newVersion(),
 	)
 	root.Long = `meshsec runs the nodes of a mesh of chains that secure each other, and asks and
 instructs them.

@@ -44,8 +44,7 @@ type outcome struct {
 // send makes an operation for the node's home chain with build, submits it, waits
 // for the receipt, and prints what happened to the account. A refusal is an error.
 func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context.Context, *session) (*ledger.Operation, error)) error {
-	ctx, cancel := context.WithTimeout(cmd.Context(), o.timeout)
-	defer cancel()
+	ctx := cmd.Context()
 	s, err := o.open(ctx)
 	if err != nil {
 		return err
@@ -60,7 +59,7 @@ func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context
 	}
 	done := outcome{Operation: opID[:], Kind: ledger.Kind(op.Kind).String(), Chain: s.chain, Liens: []ledger.LienView{}}
 	if !o.noWait {
-		if err := done.complete(ctx, s, opID, before, id); err != nil {
+		if err := done.complete(ctx, s, o.timeout, opID, before, id); err != nil {
 			return err
 		}
 	}
@@ -73,8 +72,8 @@ func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context
 }
 
 // complete waits for the receipt and reads what the account has become.
-func (d *outcome) complete(ctx context.Context, s *session, opID [32]byte, before *api.Receipt, id ledger.AccountID) error {
-	r, err := s.await(ctx, opID, before)
+func (d *outcome) complete(ctx context.Context, s *session, timeout time.Duration, opID [32]byte, before *api.Receipt, id ledger.AccountID) error {
+	r, err := s.await(ctx, timeout, opID, before)
 	if err != nil {
 		return err
 	}

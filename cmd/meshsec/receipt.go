@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -32,9 +31,7 @@ It fails if the operation was refused, or is not executed in time.`,
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-		defer cancel()
-		r, err := (&session{node: f}).await(ctx, id, nil)
+		r, err := (&session{node: f}).await(cmd.Context(), timeout, id, nil)
 		if err != nil {
 			return err
 		}

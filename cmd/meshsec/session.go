@@ -156,8 +156,10 @@ func (e *unexecuted) Error() string {
 func (e *unexecuted) Unwrap() error { return e.cause }
 
 // await asks for the receipt of an operation until there is one, other than the
-// refusal that the same bytes got before, or ctx ends.
-func (s *session) await(ctx context.Context, id [32]byte, before *api.Receipt) (api.Receipt, error) {
+// refusal that the same bytes got before, or timeout has passed, or ctx ends.
+func (s *session) await(ctx context.Context, timeout time.Duration, id [32]byte, before *api.Receipt) (api.Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {

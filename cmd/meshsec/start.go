@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshsec/meshsec/node"
-	"github.com/meshsec/meshsec/store"
 )
 
 func newStart() *cobra.Command {
@@ -27,6 +26,9 @@ other key it lets the validator sign against itself, which is slashed.`,
 	at.flags(cmd)
 	cmd.Flags().BoolVar(&o.NewGuard, "new-guard", false, "make an empty guard: only for a key that has never signed")
 	cmd.Flags().BoolVar(&o.ResetCorrupt, "reset-store", false, "if the store is damaged, set it aside and sync anew")
+	// The name of the configuration's key, which the node's own advice uses.
+	cmd.Flags().BoolVar(&o.ResetCorrupt, "reset-corrupt", false, "the same as --reset-store")
+	_ = cmd.Flags().MarkHidden("reset-corrupt") // it exists
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		config, err := at.load()
 		if err != nil {
@@ -39,19 +41,11 @@ other key it lets the validator sign against itself, which is slashed.`,
 		o.Version = thisBuild().Version
 		n, err := node.New(cmd.Context(), config, log, o)
 		if err != nil {
-			return advise(err)
+			return err
 		}
 		return errors.Join(n.Run(cmd.Context()), n.Close())
 	}
 	return cmd
-}
-
-// advise names the flag that helps, where one does.
-func advise(err error) error {
-	if errors.Is(err, store.ErrCorrupt) {
-		return fmt.Errorf("%w (meshsec start --reset-store)", err)
-	}
-	return err
 }
 
 // newLogger is the log of a process as the configuration says.
