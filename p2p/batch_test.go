@@ -124,8 +124,10 @@ func TestBatcherSurvivesItsVerifier(t *testing.T) {
 				results <- b.Verify(t.Context(), "k", 0)
 			}()
 		}
-		if <-results == nil || <-results == nil {
-			t.Error("a panic verified something")
+		for range 2 {
+			if <-results == nil {
+				t.Error("a panic verified something")
+			}
 		}
 		if err := b.Verify(t.Context(), "k", 1); err == nil {
 			t.Error("too few answers verified something")

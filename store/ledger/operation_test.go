@@ -297,7 +297,6 @@ func TestManifestIsChecked(t *testing.T) {
 		n := ledgertest.New(2, 2, nil)
 		m := n.Manifest
 		c.change(m)
-		err := m.Validate()
 		// Bind again, so that only the change is wrong.
 		for _, chain := range n.Chains {
 			spec := m.Chain(chain.ID)
@@ -312,7 +311,7 @@ func TestManifestIsChecked(t *testing.T) {
 				}
 			}
 		}
-		if err = m.Validate(); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("want one line about %q, got: %v", c.want, err)
 		}
 	}
