@@ -112,10 +112,10 @@ func TestAnOldRefusalIsNotTheAnswer(t *testing.T) {
 	if out := done(t, withdraw...); !strings.Contains(out, "withdraw executed in block 11 of alpha") {
 		t.Error(out)
 	}
-	pledge := []string{"pledge", "--node", c.url, "--account-key", c.account, "--consumer", "nowhere", "--validator", c.id.String(), "--amount", "5000", "--ratio", "0.1", "--timeout", "50ms"}
+	pledge := []string{"pledge", "--node", c.url, "--account-key", c.account, "--consumer", "nowhere", "--validator", c.id.String(), "--amount", "5000", "--ratio", "0.1"}
 	fails(t, exitFailed, []string{"nowhere"}, pledge...)
 	c.lazy = true
-	fails(t, exitFailed, []string{"not executed in time; the same bytes were refused in block ", "change the amount by one unit"}, pledge...)
+	fails(t, exitFailed, []string{"not executed in time; the same bytes were refused in block ", "change the amount by one unit"}, append(pledge, "--timeout", "50ms")...)
 }
 
 func TestWaitingIsOptionalAndBounded(t *testing.T) {
