@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -158,9 +157,15 @@ func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *
 	if err != nil || current == nil && !present {
 		return nil, err
 	}
-	if current != nil && meta.Time < current.Time+uint64(d.spec.Params.StatementExpiry)/4 {
-		old, err := current.Statement.MarshalSSZ()
-		if err != nil || bytes.Equal(old, value) || !present && len(current.Statement.Entries) == 0 {
+	final, err := home.PeerCheckpoint(chain, peer.Final)
+	if err != nil || final == nil {
+		return nil, err
+	}
+	// An old statement is refreshed by one that is newer by a quarter of the expiry: by
+	// its age alone, one that took long to become final would be old at once.
+	if current != nil && final.Time < current.Time+uint64(d.spec.Params.StatementExpiry)/4 {
+		same, err := saysTheSame(&current.Statement, value)
+		if err != nil || same {
 			return nil, err
 		}
 	}
@@ -178,6 +183,18 @@ func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *
 			return encodeOperation(ledger.NewImportStatement(chain, epoch, proof))
 		},
 	}}, nil
+}
+
+// saysTheSame compares a statement in force with an encoded one; nothing encoded is a
+// statement without entries.
+func saysTheSame(current *ledger.Statement, encoded []byte) (bool, error) {
+	var other ledger.Statement
+	if len(encoded) > 0 {
+		if err := other.UnmarshalSSZ(encoded); err != nil {
+			return false, err
+		}
+	}
+	return slices.EqualFunc(current.Entries, other.Entries, func(a, b *ledger.Entry) bool { return *a == *b }), nil
 }
 
 // faults are the proofs that say something new to the home ledger, and that it can
