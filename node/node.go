@@ -129,14 +129,14 @@ func open(ctx context.Context, cfg Config, log *slog.Logger, o Options) (w outsi
 	if !o.InMemory {
 		w.folder = cfg.Data
 	}
-	w.store, err = openStore(w.folder, w.manifest, cfg.Store, o, log)
+	w.store, err = openStore(ctx, cfg.Chain, w.folder, w.manifest, cfg.Store, o, log)
 	return w, err
 }
 
 // storeFolder is the store's place in the data folder.
 const storeFolder = "store"
 
-func openStore(folder string, m *ledger.Manifest, cfg StoreConfig, o Options, log *slog.Logger) (*store.Store, error) {
+func openStore(ctx context.Context, home, folder string, m *ledger.Manifest, cfg StoreConfig, o Options, log *slog.Logger) (*store.Store, error) {
 	options := store.Options{InMemory: o.InMemory, Logger: log, KeepVersions: cfg.KeepVersions}
 	if o.InMemory {
 		return store.Open("", m, options)
@@ -152,10 +152,20 @@ func openStore(folder string, m *ledger.Manifest, cfg StoreConfig, o Options, lo
 		if moved != nil {
 			return nil, errors.Join(err, moved)
 		}
-		log.Warn("the store is damaged: set aside, syncing anew", "reason", err, "aside", aside)
-		return store.Open(dir, m, options)
+		log.Warn("the store is damaged: set aside, rebuilding from its journal", "reason", err, "aside", aside)
+		fresh, err := store.Open(dir, m, options)
+		if err != nil {
+			return nil, err
+		}
+		if err := fresh.Rebuild(ctx, aside, home); err != nil {
+			log.Warn("the journal could not be used to its end, the mesh has to bring the rest", "reason", err)
+		}
+		for _, id := range m.ChainIDs() {
+			log.Info("rebuilt", "chain", id, "epoch", fresh.Head(id).Epoch)
+		}
+		return fresh, ctx.Err()
 	case errors.Is(err, store.ErrCorrupt):
-		return nil, fmt.Errorf("%w; to set it aside and sync anew start with --reset-corrupt or set store.reset_corrupt = true", err)
+		return nil, fmt.Errorf("%w; to set it aside and rebuild from its journal and the mesh, start with --reset-store or set store.reset_corrupt = true", err)
 	case errors.Is(err, store.ErrWrongNetwork):
 		return nil, fmt.Errorf("%w: use the manifest it was made with, or another data folder than %s", err, folder)
 	}

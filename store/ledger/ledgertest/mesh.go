@@ -148,6 +148,11 @@ func (m *Mesh) Head(chain string) *ledger.Result { return m.chains[chain].head }
 // Set is the set that signs an epoch of a chain.
 func (m *Mesh) Set(chain string, epoch uint64) *attest.Set { return m.chains[chain].sets[epoch] }
 
+// Certificate is that of an epoch of a chain, signed by its whole set.
+func (m *Mesh) Certificate(chain string, epoch uint64) *attest.Certificate {
+	return &m.chains[chain].certs[epoch]
+}
+
 // Relay is what the nodes of chain would submit next: for each peer the
 // certificates it has not seen, the confirmation of those that it has, and the
 // statement of the newest final epoch.
