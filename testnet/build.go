@@ -98,7 +98,7 @@ func (t *Testnet) build(s Shape, genesis time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(t.path(manifestFile), encoded, t.fileMode()); err != nil {
+	if err := writeFile(t.path(manifestFile), encoded, t.sharedMode()); err != nil {
 		return err
 	}
 	for i, c := range t.Chains {
@@ -107,7 +107,7 @@ func (t *Testnet) build(s Shape, genesis time.Time) error {
 		}
 	}
 	if t.Mode == Docker {
-		if err := writeFile(t.path(composeFile), t.compose(), t.fileMode()); err != nil {
+		if err := writeFile(t.path(composeFile), t.compose(), 0o600); err != nil {
 			return err
 		}
 	}
@@ -140,10 +140,10 @@ func (t *Testnet) makeChains(s Shape) ([]chainKeys, error) {
 				return nil, err
 			}
 			name := nodeName(id, j)
-			if err := os.MkdirAll(t.nodeDir(name), t.dirMode()); err != nil {
+			if err := os.MkdirAll(t.nodeDir(name), 0o700); err != nil {
 				return nil, err
 			}
-			peerID, err := v.write(t, t.nodeDir(name))
+			peerID, err := v.write(t.nodeDir(name))
 			if err != nil {
 				return nil, err
 			}
@@ -162,10 +162,9 @@ func (t *Testnet) makeChains(s Shape) ([]chainKeys, error) {
 // buildChain writes a chain's authority, its devchain, and its nodes'
 // configurations and guards.
 func (t *Testnet) buildChain(c *Chain, keys chainKeys, genesis time.Time) error {
-	if err := os.MkdirAll(t.chainDir(c.ID), t.dirMode()); err != nil {
+	if err := os.MkdirAll(t.chainDir(c.ID), 0o700); err != nil {
 		return err
 	}
-	// Only deposits use it, on this side of the containers.
 	if err := writeFile(filepath.Join(t.chainDir(c.ID), authorityFile), encodeSeed(keys.authority), 0o600); err != nil {
 		return err
 	}
@@ -189,11 +188,14 @@ func (t *Testnet) buildChain(c *Chain, keys chainKeys, genesis time.Time) error 
 		if err != nil {
 			return err
 		}
-		if err := writeFile(t.nodeConfig(n.Name), encoded, t.fileMode()); err != nil {
+		if err := writeFile(t.nodeConfig(n.Name), encoded, 0o600); err != nil {
 			return err
 		}
-		if t.Mode == Docker {
-			continue // its guard is in its volume, see prepare
+		if t.Mode == Docker { // its guard is in its volume, see prepare
+			if err := publish(t.nodeDir(n.Name)); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := guard.Create(filepath.Join(t.nodeDir(n.Name), "guard"), keys.validators[i].vote.PublicKey().Bytes(), t.Network); err != nil {
 			return err
@@ -202,7 +204,8 @@ func (t *Testnet) buildChain(c *Chain, keys chainKeys, genesis time.Time) error 
 	return nil
 }
 
-// publish makes a folder readable for the containers' user.
+// publish makes a folder readable for the containers' user. Nobody else gets to it,
+// because the home is closed to all others.
 func publish(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -122,7 +122,7 @@ func (t *Testnet) save() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(t.home, descriptionFile), b, t.fileMode())
+	return writeFile(filepath.Join(t.home, descriptionFile), b, t.sharedMode())
 }
 
 // Shape is what was asked for when t was built.
@@ -145,20 +145,12 @@ func (t *Testnet) nodeDir(name string) string    { return t.path("nodes", name) 
 func (t *Testnet) nodeConfig(name string) string { return t.path("nodes", name, configFile) }
 func (t *Testnet) logFile(name string) string    { return t.path("logs", name+".log") }
 
-// fileMode: what is mounted into containers must be readable for their user. Nobody
-// else gets to it, because the home is closed to all others.
-func (t *Testnet) fileMode() fs.FileMode {
+// sharedMode is that of files in the home itself that containers read, too.
+func (t *Testnet) sharedMode() fs.FileMode {
 	if t.Mode == Docker {
 		return 0o644
 	}
 	return 0o600
-}
-
-func (t *Testnet) dirMode() fs.FileMode {
-	if t.Mode == Docker {
-		return 0o755
-	}
-	return 0o700
 }
 
 // writeFile replaces path, whole or not at all.

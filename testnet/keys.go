@@ -34,7 +34,7 @@ func newValidatorKeys() (k validatorKeys, err error) {
 
 // write puts what a node needs into its folder: keystore, password, account key,
 // libp2p identity. It returns the node's peer id.
-func (k validatorKeys) write(t *Testnet, dir string) (peerID string, err error) {
+func (k validatorKeys) write(dir string) (peerID string, err error) {
 	secret := make([]byte, 16)
 	if _, err := rand.Read(secret); err != nil {
 		return "", err
@@ -46,18 +46,15 @@ func (k validatorKeys) write(t *Testnet, dir string) (peerID string, err error) 
 		return "", err
 	}
 	err = errors.Join(
-		writeFile(filepath.Join(dir, keystoreFile), keystore, t.fileMode()),
-		writeFile(filepath.Join(dir, passwordFile), []byte(password+"\n"), t.fileMode()),
-		writeFile(filepath.Join(dir, accountFile), encodeSeed(k.account), t.fileMode()),
+		writeFile(filepath.Join(dir, keystoreFile), keystore, 0o600),
+		writeFile(filepath.Join(dir, passwordFile), []byte(password+"\n"), 0o600),
+		writeFile(filepath.Join(dir, accountFile), encodeSeed(k.account), 0o600),
 	)
 	if err != nil {
 		return "", err
 	}
 	identity, err := p2p.LoadOrCreateIdentity(filepath.Join(dir, identityFile))
 	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(filepath.Join(dir, identityFile), t.fileMode()); err != nil {
 		return "", err
 	}
 	id, err := peer.IDFromPrivateKey(identity)
