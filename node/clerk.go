@@ -69,6 +69,8 @@ func (k *clerk) do(ctx context.Context, e effect) error {
 		k.submitter.cross(e.certificate)
 	case wake:
 		k.submitter.wake()
+	case leave:
+		k.divergent.leave(e.chain, e.why)
 	case investigate:
 		k.divergent.investigate(e.ours, e.certified)
 	default:
@@ -159,6 +161,12 @@ func (k *clerk) keepFault(ctx context.Context, e keepFault) error {
 		k.metrics.faults.WithLabelValues(e.fault.ChainID(), e.fault.Kind().String()).Inc()
 		k.log.Warn("fault", "kind", e.fault.Kind(), "chain", e.fault.ChainID(), "epoch", e.fault.Epoch(),
 			"offenders", len(e.fault.Offenders()), "id", fmt.Sprintf("%x", e.fault.ID()), "found_here", e.made)
+	}
+	for _, o := range e.fault.Offenders() {
+		if k.signer != nil && o.Key == k.signer.Key() {
+			k.divergent.warn("our own key is convicted: is it used by another node? Stop both, and find out which signed what",
+				"fault", fmt.Sprintf("%x", e.fault.ID()))
+		}
 	}
 	k.submitter.fault(e.fault)
 	if e.made {

@@ -63,7 +63,7 @@ type ValidatorConfig struct {
 
 // StoreConfig is the section [store].
 type StoreConfig struct {
-	KeepVersions uint64 `toml:"keep_versions" comment:"How many epochs of each ledger stay readable. Proofs for the home chain are made from them: not below 64."`
+	KeepVersions uint64 `toml:"keep_versions" comment:"How many epochs of each ledger stay readable. Proofs for the home chain are made from final epochs, so it must exceed the longest challenge window of the network in epochs; at least 64."`
 	ResetCorrupt bool   `toml:"reset_corrupt" comment:"When the store is damaged, set it aside and sync anew instead of stopping."`
 }
 
@@ -106,7 +106,7 @@ func DefaultConfig() Config {
 		},
 		API:       APIConfig{Listen: "127.0.0.1:7480"},
 		Validator: ValidatorConfig{Guard: "guard"},
-		Store:     StoreConfig{KeepVersions: 256},
+		Store:     StoreConfig{KeepVersions: 2048},
 		Log:       LogConfig{Level: "info", Format: "text"},
 	}
 }

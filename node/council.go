@@ -165,8 +165,6 @@ func (c *council) look(chain string, epoch uint64) (finding, *ballot) {
 	switch {
 	case ch == nil:
 		return foreign, nil
-	case ch.forked:
-		return chainStopped, nil
 	case epoch > ch.head+1:
 		return ahead, nil
 	case epoch+window < ch.certified:
@@ -268,7 +266,7 @@ func (c *council) counted(ch *chamber, b *ballot, epoch uint64, now time.Time) {
 	if b.tally.Forked() {
 		if !ch.forked {
 			ch.forked = true
-			c.do(wake{})
+			c.do(leave{ch.id, fmt.Sprintf("two checkpoints of epoch %d have a quorum each: the chain has forked", epoch)})
 		}
 		return
 	}
@@ -327,6 +325,9 @@ func (c *council) tick(now time.Time) (next time.Time) {
 // certify compares a certificate with what was executed here, and keeps it.
 func (c *council) certify(ch *chamber, cert attest.VerifiedCertificate) {
 	epoch := cert.Epoch()
+	if ch.forked {
+		return // neither branch is followed; votes still convict
+	}
 	if epoch > ch.head {
 		if ch.pending == nil || ch.pending.Signers().Count() < cert.Signers().Count() {
 			ch.pending = &cert
@@ -476,8 +477,6 @@ func (c *council) lookCross(chain string, epoch uint64) finding {
 	switch {
 	case ch == nil:
 		return foreign
-	case ch.forked:
-		return chainStopped
 	case epoch > ch.head+1:
 		return ahead
 	case epoch < ch.head:

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,9 +29,10 @@ type divergence struct {
 	cases *mailbox[divergentCase]
 	log   *slog.Logger
 
-	mu   sync.Mutex
-	why  string
-	left map[string]string // chains that are not followed any more, and why
+	mu    sync.Mutex
+	why   string
+	left  map[string]string // chains that are not followed any more, and why
+	warns []string
 }
 
 // divergentCase is our checkpoint of an epoch and the certified one.
@@ -61,11 +62,29 @@ func (d *divergence) reason() string {
 	return d.why
 }
 
-// leftChains are the chains that are not followed any more, and why.
-func (d *divergence) leftChains() map[string]string {
+// warnings are what the operator should know, the same as long as nothing changes.
+func (d *divergence) warnings() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return maps.Clone(d.left)
+	out := slices.Clone(d.warns)
+	for chain, why := range d.left {
+		out = append(out, fmt.Sprintf("no longer following %s: %s", chain, why))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// warn adds a warning, once.
+func (d *divergence) warn(text string, args ...any) {
+	d.mu.Lock()
+	first := !slices.Contains(d.warns, text)
+	if first {
+		d.warns = append(d.warns, text)
+	}
+	d.mu.Unlock()
+	if first {
+		d.log.Error(text, args...)
+	}
 }
 
 // stopped says whether a chain is not followed any more.

@@ -43,6 +43,8 @@ type (
 	confirm struct{ certificate *attest.CrossCertificate }
 	// wake tells the submitter that there is more that the home chain should know.
 	wake struct{}
+	// leave: a chain is no longer followed.
+	leave struct{ chain, why string }
 	// investigate: our checkpoint is not the certified one. Find the first
 	// differing step, and say so.
 	investigate struct {
@@ -62,4 +64,5 @@ func (release) effect()            {}
 func (follow) effect()             {}
 func (confirm) effect()            {}
 func (wake) effect()               {}
+func (leave) effect()              {}
 func (investigate) effect()        {}

@@ -50,8 +50,13 @@ func (x *execution) commit(ctx context.Context, r *ledger.Result, cert *attest.V
 	if err != nil {
 		return err
 	}
-	if err := x.faults.executed(chain, reader); err != nil {
-		return err
+	if !x.faults.idle(chain) {
+		if err := x.faults.executed(chain, reader); err != nil {
+			return err
+		}
+		if err := x.reportSlashes(chain, c.Epoch, reader); err != nil {
+			return err
+		}
 	}
 	var claims []*attest.CrossClaim
 	if chain == x.self {
@@ -92,6 +97,23 @@ func (x *execution) report(chain string, r *ledger.Result, cert *attest.Verified
 	}
 	x.log.Info("executed", "chain", chain, "epoch", r.Checkpoint.Epoch, "height", r.Checkpoint.Height,
 		"operations", len(r.Receipts), "failed", failed, "root", fmt.Sprintf("%.4x", r.Checkpoint.LedgerRoot), "certified", cert != nil)
+}
+
+// reportSlashes says what an epoch took from whom.
+func (x *execution) reportSlashes(chain string, epoch uint64, r *ledger.Reader) error {
+	slashes, err := r.Slashes()
+	if err != nil {
+		return err
+	}
+	for _, s := range slashes {
+		if s.Epoch != epoch {
+			continue
+		}
+		x.metrics.slashes.WithLabelValues(chain).Inc()
+		x.log.Warn("slashed", "chain", chain, "epoch", epoch, "account", s.Account, "amount", s.Amount, "captured", s.Captured,
+			"consumer", s.Consumer, "validator", s.Validator, "fault", fmt.Sprintf("%x", []byte(s.Fault)))
+	}
+	return nil
 }
 
 // differingStep says where two transcripts part.

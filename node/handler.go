@@ -224,14 +224,13 @@ func (l look) blame(err error) p2p.Finding {
 
 // conditions says what the mesh calls the council's findings.
 var conditions = map[finding]p2p.Condition{
-	taken:        p2p.Accepted,
-	known:        p2p.Duplicate,
-	useless:      p2p.NothingNew,
-	ahead:        p2p.Ahead,
-	tooOld:       p2p.TooOld,
-	secondVote:   p2p.SecondVote,
-	foreign:      p2p.OtherBranch,
-	chainStopped: p2p.OtherBranch,
+	taken:      p2p.Accepted,
+	known:      p2p.Duplicate,
+	useless:    p2p.NothingNew,
+	ahead:      p2p.Ahead,
+	tooOld:     p2p.TooOld,
+	secondVote: p2p.SecondVote,
+	foreign:    p2p.OtherBranch,
 }
 
 func answer(f finding, err error) p2p.Finding {

@@ -14,6 +14,7 @@ type metrics struct {
 	operations *prometheus.CounterVec
 	signed     *prometheus.CounterVec
 	faults     *prometheus.CounterVec
+	slashes    *prometheus.CounterVec
 	submitted  *prometheus.CounterVec
 	tasks      prometheus.Gauge
 }
@@ -37,6 +38,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		operations: counter("operations_total", "Operations executed since the start, by chain and outcome.", "chain", "outcome"),
 		signed:     counter("signed_total", "Signatures that left this node, by kind.", "kind"),
 		faults:     counter("faults_total", "Fault proofs learned since the start, by chain and kind.", "chain", "kind"),
+		slashes:    counter("slashes_total", "Slashes executed since the start, by chain.", "chain"),
 		submitted:  counter("submitted_total", "Operations submitted to the home chain, by outcome.", "outcome"),
 		tasks:      gauge("tasks_open", "Tasks that the home chain has not ordered yet.").WithLabelValues(),
 	}

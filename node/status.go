@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
@@ -51,10 +50,7 @@ func (v *view) Status() api.Status {
 	if v.key != nil {
 		s.Validator = v.validator()
 	}
-	for id, why := range v.divergent.leftChains() {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("no longer following %s: %s", id, why))
-	}
-	slices.Sort(s.Warnings)
+	s.Warnings = v.divergent.warnings()
 	s.Reason = v.missing(&s, atTip)
 	s.Ready = s.Reason == ""
 	return s
@@ -119,7 +115,7 @@ func (v *view) Ledger(_ context.Context, id string) (out api.Ledger, err error) 
 	if err != nil {
 		return out, err
 	}
-	out = api.Ledger{Chain: id, Epoch: meta.Epoch, Root: entry.Checkpoint.LedgerRoot[:]}
+	out = api.Ledger{Chain: id, Epoch: meta.Epoch, Root: entry.Checkpoint.LedgerRoot[:], AuthorityNonce: meta.AuthorityNonce}
 	errs := make([]error, 7)
 	out.Totals, errs[0] = r.Totals()
 	out.Accounts, errs[1] = r.Accounts()

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/chain"
-	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // submitTimeout bounds one submission.
@@ -161,22 +161,11 @@ func (s *submitter) derive() error {
 	if err != nil {
 		return err
 	}
-	s.prune(reader)
+	s.known.faults = slices.DeleteFunc(s.known.faults, func(f attest.VerifiedFault) bool { return s.desk.settled(reader, meta, f) })
 	tasks, err := s.desk.tasks(reader, s.known)
 	s.queue.derived(s.height, meta.Height, tasks, func(order [32]byte) int { return rank(order, set, *s.key) })
 	s.metrics.tasks.Set(float64(len(s.queue.open())))
 	return err
-}
-
-// prune forgets the faults that the home ledger has recorded.
-func (s *submitter) prune(r *ledger.Reader) {
-	kept := s.known.faults[:0]
-	for _, f := range s.known.faults {
-		if recorded, err := r.Fault(f.ID()); err != nil || recorded == nil {
-			kept = append(kept, f)
-		}
-	}
-	s.known.faults = kept
 }
 
 func (s *submitter) submit(ctx context.Context, t task) (hash [32]byte, err error) {

@@ -101,7 +101,7 @@ func (d *desk) updates(chain string, peer *ledger.Peer, meta *ledger.Meta) (out 
 				if err != nil {
 					return nil, err
 				}
-				return encodeOperation(ledger.NewUpdatePeer(cert, set.ValidatorSet()))
+				return encodeOperation(meta)(ledger.NewUpdatePeer(cert, set.ValidatorSet()))
 			},
 		})
 	}
@@ -135,7 +135,7 @@ func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, 
 			if err != nil {
 				return nil, err
 			}
-			return encodeOperation(ledger.NewConfirmPeer(best, set.ValidatorSet(), proof))
+			return encodeOperation(meta)(ledger.NewConfirmPeer(best, set.ValidatorSet(), proof))
 		},
 	}}
 }
@@ -180,7 +180,7 @@ func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *
 			if err != nil {
 				return nil, err
 			}
-			return encodeOperation(ledger.NewImportStatement(chain, epoch, proof))
+			return encodeOperation(meta)(ledger.NewImportStatement(chain, epoch, proof))
 		},
 	}}, nil
 }
@@ -251,11 +251,24 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, f attest.VerifiedFault) 
 					later = 0 // pruned here: what is final captures enough
 				}
 			}
-			return encodeOperation(ledger.NewSubmitFault(&ledger.SubmitFault{
+			return encodeOperation(meta)(ledger.NewSubmitFault(&ledger.SubmitFault{
 				Reporter: d.reporter, Proof: *f.Proof(), Set: *set.ValidatorSet(), LaterEpoch: later, Later: proof,
 			}))
 		},
 	}, true, nil
+}
+
+// settled says whether the home ledger will never need a proof any more: all that it
+// says is recorded, or too old. In doubt it is not.
+func (d *desk) settled(home homeState, meta *ledger.Meta, f attest.VerifiedFault) bool {
+	if recorded, err := home.Fault(f.ID()); err == nil && recorded != nil {
+		return true
+	}
+	if news, err := isNews(home, f); err == nil && !news {
+		return true
+	}
+	since, ok, err := d.signedSince(home, f.ChainID(), f.Epoch())
+	return err == nil && ok && meta.Time > since+uint64(d.spec.Params.EvidenceAge)
 }
 
 // signedSince is the time of the checkpoint that committed to the set of an epoch,
@@ -370,11 +383,19 @@ func faultTask(id [32]byte) [32]byte {
 	return sha256.Sum256(append([]byte("fault"), id[:]...))
 }
 
-func encodeOperation(op *ledger.Operation, err error) ([]byte, error) {
-	if err != nil {
-		return nil, err
+// expiry is how long after the home ledger's last epoch a task's operation counts, in
+// milliseconds. What is tried again in a later epoch is another operation, which the
+// home chain does not drop as one that it had before.
+const expiry = 3_600_000
+
+func encodeOperation(meta *ledger.Meta) func(*ledger.Operation, error) ([]byte, error) {
+	return func(op *ledger.Operation, err error) ([]byte, error) {
+		if err != nil {
+			return nil, err
+		}
+		op.Expires = meta.Time + expiry
+		return ledger.EncodeOperation(op)
 	}
-	return ledger.EncodeOperation(op)
 }
 
 func missing(err error, what, chain string, epoch uint64) error {
