@@ -52,17 +52,15 @@ The account is opened by its first deposit.`,
 			}
 			keys = append(keys, key)
 		}
-		return o.send(cmd, id, func(ctx context.Context, s *session) (*ledger.Operation, error) {
-			var err error
+		return o.send(cmd, id, func(_ context.Context, s *session) (*ledger.Operation, error) {
 			if !cmd.Flags().Changed("nonce") {
-				if nonce, err = s.authorityNonce(ctx); err != nil {
-					return nil, err
-				}
+				nonce = s.ledger.AuthorityNonce
 			}
 			op, err := ledger.NewDeposit(nonce, id, amount.amount)
 			if err != nil {
 				return nil, err
 			}
+			s.date(op)
 			for _, key := range keys {
 				if err := op.Sign(s.network, s.chain, key); err != nil {
 					return nil, err

@@ -53,13 +53,13 @@ func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context
 	if err != nil {
 		return err
 	}
-	opID, before, err := s.submit(ctx, op)
+	opID, err := s.submit(ctx, op)
 	if err != nil {
 		return err
 	}
 	done := outcome{Operation: opID[:], Kind: ledger.Kind(op.Kind).String(), Chain: s.chain, Liens: []ledger.LienView{}}
 	if !o.noWait {
-		if err := done.complete(ctx, s, o.timeout, opID, before, id); err != nil {
+		if err := done.complete(ctx, s, o.timeout, opID, id); err != nil {
 			return err
 		}
 	}
@@ -72,8 +72,8 @@ func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context
 }
 
 // complete waits for the receipt and reads what the account has become.
-func (d *outcome) complete(ctx context.Context, s *session, timeout time.Duration, opID [32]byte, before *api.Receipt, id ledger.AccountID) error {
-	r, err := s.await(ctx, timeout, opID, before)
+func (d *outcome) complete(ctx context.Context, s *session, timeout time.Duration, opID [32]byte, id ledger.AccountID) error {
+	r, err := s.await(ctx, timeout, opID)
 	if err != nil {
 		return err
 	}
@@ -164,6 +164,7 @@ func (o *order) signed(cmd *cobra.Command, k *signer, build func(id ledger.Accou
 		if err != nil {
 			return nil, err
 		}
+		s.date(op)
 		return op, op.Sign(s.network, s.chain, key)
 	})
 }

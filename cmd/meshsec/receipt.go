@@ -31,7 +31,7 @@ It fails if the operation was refused, or is not executed in time.`,
 		if err != nil {
 			return err
 		}
-		r, err := (&session{node: f}).await(cmd.Context(), timeout, id, nil)
+		r, err := (&session{node: f}).await(cmd.Context(), timeout, id)
 		if err != nil {
 			return err
 		}

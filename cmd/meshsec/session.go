@@ -3,12 +3,8 @@ package main
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"time"
 
@@ -27,6 +23,7 @@ type session struct {
 	network attest.Network
 	chain   string
 	ledger  api.Ledger // of the home chain
+	time    uint64     // of its last block, Unix milliseconds
 }
 
 // open asks the node for its chain and that chain's ledger. Where there is a
@@ -41,7 +38,7 @@ func (t *target) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{node: f, chain: status.Chain}
+	s := &session{node: f, chain: status.Chain, time: status.Home.Time}
 	raw, err := hex.DecodeString(status.Network)
 	if err != nil || len(raw) != len(s.network) {
 		return nil, fmt.Errorf("the node at %s names its network %q, which is no network id: is it a meshsec node of the same version?", f.base, status.Network)
@@ -94,52 +91,34 @@ func (s *session) nonce(id ledger.AccountID) (uint64, error) {
 	return a.Nonce, nil
 }
 
-// authorityNonce is that of the authority's next operation.
-func (s *session) authorityNonce(ctx context.Context) (uint64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.node.base+"/v1/ledgers/"+url.PathEscape(s.chain), nil)
-	if err != nil {
-		return 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	var answer struct {
-		Nonce *uint64 `json:"authority_nonce"`
-	}
-	if err := json.NewDecoder(io.LimitReader(res.Body, 64<<20)).Decode(&answer); err != nil || answer.Nonce == nil {
-		return 0, fmt.Errorf("the node at %s does not tell the authority's next nonce: give it with --nonce", s.node.base)
-	}
-	return *answer.Nonce, nil
+// expiry is how long after the home chain's last block an operation counts.
+const expiry = time.Hour
+
+// date makes an operation expire, in milliseconds of the home chain's time: what was
+// refused can be made again as another operation once a block has passed, and nobody
+// can replay it for long.
+func (s *session) date(op *ledger.Operation) {
+	op.Expires = s.time + uint64(expiry.Milliseconds())
 }
 
-// submit hands an operation to the home chain and returns its id, and the receipt
-// that the same bytes got before, if any.
-func (s *session) submit(ctx context.Context, op *ledger.Operation) (id [32]byte, before *api.Receipt, err error) {
+// submit hands an operation to the home chain and returns its id.
+func (s *session) submit(ctx context.Context, op *ledger.Operation) (id [32]byte, err error) {
 	encoded, err := ledger.EncodeOperation(op)
 	if err != nil {
-		return id, nil, err
+		return id, err
 	}
 	id = ledger.OperationID(encoded)
-	switch r, err := s.node.Receipt(ctx, id); {
-	case err == nil:
-		before = &r
-	case !errors.Is(err, api.ErrNotFound):
-		return id, nil, err
-	}
 	got, err := s.node.Submit(ctx, encoded)
 	if err == nil && got != id {
 		err = fmt.Errorf("the node at %s took another operation (%x) than the one sent (%x): do not trust it", s.node.base, got, id)
 	}
-	return id, before, err
+	return id, err
 }
 
 // unexecuted is what became of an operation when nothing became of it in time.
 type unexecuted struct {
-	id     [32]byte
-	before *api.Receipt
-	cause  error
+	id    [32]byte
+	cause error
 }
 
 func (e *unexecuted) Error() string {
@@ -147,17 +126,14 @@ func (e *unexecuted) Error() string {
 	if errors.Is(e.cause, context.DeadlineExceeded) {
 		why = "not executed in time"
 	}
-	if e.before != nil {
-		return fmt.Sprintf("operation %x: %s; the same bytes were refused in block %d (%s), and a chain may not take them twice: change the amount by one unit", e.id, why, e.before.Height, e.before.Reason)
-	}
 	return fmt.Sprintf("operation %x: %s, it may still be: look with \"meshsec receipt\", or send it again, which can't do it twice", e.id, why)
 }
 
 func (e *unexecuted) Unwrap() error { return e.cause }
 
-// await asks for the receipt of an operation until there is one, other than the
-// refusal that the same bytes got before, or timeout has passed, or ctx ends.
-func (s *session) await(ctx context.Context, timeout time.Duration, id [32]byte, before *api.Receipt) (api.Receipt, error) {
+// await asks for the receipt of an operation until there is one, or timeout has
+// passed, or ctx ends.
+func (s *session) await(ctx context.Context, timeout time.Duration, id [32]byte) (api.Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
@@ -166,15 +142,15 @@ func (s *session) await(ctx context.Context, timeout time.Duration, id [32]byte,
 		r, err := s.node.Receipt(ctx, id)
 		switch {
 		case ctx.Err() != nil:
-			return r, &unexecuted{id, before, ctx.Err()}
-		case err == nil && (r.OK || before == nil || r.Height != before.Height):
+			return r, &unexecuted{id, ctx.Err()}
+		case err == nil:
 			return r, nil
-		case err != nil && !errors.Is(err, api.ErrNotFound) && !errors.Is(err, api.ErrUnavailable):
+		case !errors.Is(err, api.ErrNotFound) && !errors.Is(err, api.ErrUnavailable):
 			return r, err
 		}
 		select {
 		case <-ctx.Done():
-			return r, &unexecuted{id, before, ctx.Err()}
+			return r, &unexecuted{id, ctx.Err()}
 		case <-tick.C:
 		}
 	}

@@ -75,6 +75,8 @@ type Ledger struct {
 	Power    []ledger.PowerView   `json:"power"` // the set that signs the next epoch
 	Faults   []ledger.FaultView   `json:"faults"`
 	Slashes  []ledger.SlashView   `json:"slashes"`
+	// AuthorityNonce is that of the next operation which the chain's authority signs.
+	AuthorityNonce uint64 `json:"authority_nonce"`
 }
 
 // Fault is what GET /v1/faults (a list) and /v1/faults/{id} answer.

@@ -39,6 +39,9 @@ func (m *machine) apply(encoded []byte) (*Receipt, error) {
 		if err != nil {
 			return err
 		}
+		if op.Expires != 0 && op.Expires < m.now {
+			return refuse(CodeExpired, "the operation expired %d ms before this block", m.now-op.Expires)
+		}
 		return m.operation(op)
 	})
 	var refusal *Refusal

@@ -89,6 +89,12 @@ func TestRefusedOperationsSayWhyAndChangeNothing(t *testing.T) {
 	must(t, err)
 	refused(t, m, "alpha", ledger.CodeUnauthorised, unsigned)
 
+	late, err := ledger.NewWithdraw(v.ID, nonce, units(1))
+	must(t, err)
+	late.Expires = m.Head("alpha").Checkpoint.Time // before any block to come
+	must(t, late.Sign(m.ID, "alpha", v.Account))
+	refused(t, m, "alpha", ledger.CodeExpired, late)
+
 	// Somebody else's keys, or his own a second time.
 	reg := &ledger.Register{Key: w.Key.PublicKey().Bytes(), KeyType: 1, ConsensusKey: []byte(w.Consensus.Public().(ed25519.PublicKey))}
 	refused(t, m, "alpha", ledger.CodeInvalid, own(ledger.NewRegister(v.ID, nonce, reg)))

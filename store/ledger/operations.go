@@ -27,10 +27,15 @@ const (
 // (UpdatePeer, ConfirmPeer, ImportStatement, SubmitFault: everything in them is
 // verified). Deposit is signed by the chain's authority, with the authority's
 // nonce and a zero Account.
+//
+// Expires, if not 0, is the last block time at which the operation counts. It keeps
+// others from replaying one that was refused, and makes a second attempt another
+// transaction, which a home chain would drop as known if it were the same.
 type Operation struct {
 	Kind       uint8
 	Account    [32]byte `ssz-size:"32"`
 	Nonce      uint64
+	Expires    uint64            // Unix milliseconds
 	Body       []byte            `ssz-max:"524288"`
 	Signatures []*SignatureEntry `ssz-max:"16"` // sorted by Key
 }

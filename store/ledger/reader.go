@@ -328,6 +328,9 @@ func (r *Reader) Faults() ([]FaultView, error) {
 	return out, nil
 }
 
+// SlashCount is how many there are.
+func (r *Reader) SlashCount() (uint64, error) { return slashList.length(r.view) }
+
 // Slashes answers for everything that was ever slashed, in order.
 func (r *Reader) Slashes() ([]SlashView, error) {
 	n, err := slashList.length(r.view)
