@@ -38,6 +38,7 @@ lint: ## formatting, vet, staticcheck
 
 bench: ## all benchmarks; docs/performance.md explains them
 	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^TestFreezeFollows' -count=1 -v ./node | grep epochs
 
 generate: ## code and documents that are made from code
 	go generate ./...
