@@ -212,6 +212,9 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 		last = 0
 		for i, n := range r.witnesses {
 			f, err := r.find(ctx, n)
+			if ctx.Err() != nil {
+				return false, nil // what was missing before still is
+			}
 			hanging = "node " + n.Name
 			r.s.progress("on %d of %d nodes", i, len(r.witnesses))
 			if err != nil || f == nil {

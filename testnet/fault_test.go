@@ -1,0 +1,153 @@
+package testnet
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// trialOn is a double vote of beta-1 in epoch 5 that all fake nodes have seen,
+// frozen and slashed.
+func trialOn(t *testing.T) (*trial, map[string]*fakeNode) {
+	t.Helper()
+	n, nodes := stage(t)
+	second := time.UnixMilli(1_000_000)
+	id := digest(7, 7)
+	i := uint64(0)
+	for _, s := range n.nodes() {
+		i++
+		nodes[s.Name].faults = []api.Fault{
+			{ID: digest(1, 1), Chain: "beta", Epoch: 2, Offenders: []ledger.AccountID{nodeAccount(1, 1)}},
+			{ID: id, Kind: "double_vote", Chain: "beta", Epoch: 5, Offenders: []ledger.AccountID{nodeAccount(1, 1)},
+				Seen:     1_000_000 + 100*i,
+				Frozen:   map[string]uint64{"alpha": 1_003_000 + i, "beta": 1_004_000 + i},
+				Executed: map[string]uint64{"alpha": 1_020_000 + i, "beta": 1_015_000 + i}},
+		}
+		for chain, l := range nodes[s.Name].ledgers {
+			l.Epoch = 5
+			l.Slashes = []ledger.SlashView{
+				{Fault: digest(1, 1), Amount: ledger.Units(1)},
+				{Fault: id, Account: nodeAccount(strings.Index("ab", chain[:1]), 1), Consumer: "beta", Captured: ledger.Units(300_000),
+					Ratio: pledgeRatio, Amount: ledger.Units(90_000), Burned: ledger.Units(90_000)},
+			}
+			nodes[s.Name].ledgers[chain] = l
+		}
+	}
+	return &trial{o: newObserver(n), chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), epoch: 5, second: second}, nodes
+}
+
+func TestReportTellsWhoLostWhatAndWhen(t *testing.T) {
+	r, _ := trialOn(t)
+	report, err := r.follow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Milliseconds != (FaultTimes{Proof: 400, FrozenEverywhere: 4004, ExecutedEverywhere: 20_004}) {
+		t.Errorf("times %+v", report.Milliseconds)
+	}
+	golden(t, "fault.txt", strings.Join(report.Lines(), "\n")+"\n")
+}
+
+func TestWaitingSaysWhereItHangs(t *testing.T) {
+	r, nodes := trialOn(t)
+	delete(nodes["beta-0"].faults[1].Frozen, "alpha")
+	frozen := func(f *api.Fault) (string, uint64) { return r.everywhere(f.Frozen) }
+	_, err := r.await(t.Context(), "frozen", time.Second, frozen)
+	if err == nil || !strings.Contains(err.Error(), "not frozen on ledger alpha of node beta-0") {
+		t.Errorf("await: %v", err)
+	}
+	nodes["alpha-1"].faults = nil
+	_, err = r.await(t.Context(), "frozen", time.Second, frozen)
+	if err == nil || !strings.Contains(err.Error(), "not frozen on node alpha-1") {
+		t.Errorf("await: %v", err)
+	}
+}
+
+func TestAuditFindsWhatIsLost(t *testing.T) {
+	r, nodes := trialOn(t)
+	copy(r.id[:], digest(7, 7))
+	l := nodes["beta-1"].ledgers["alpha"]
+	l.Totals.Burned = ledger.Units(2)
+	nodes["beta-1"].ledgers["alpha"] = l
+	if _, err := r.audit(t.Context()); err == nil || !strings.Contains(err.Error(), "ledger alpha of node beta-1 does not conserve") {
+		t.Errorf("audit: %v", err)
+	}
+}
+
+func TestAuditFindsDifferentTales(t *testing.T) {
+	r, nodes := trialOn(t)
+	copy(r.id[:], digest(7, 7))
+	l := nodes["beta-1"].ledgers["beta"]
+	l.Slashes = l.Slashes[:1]
+	nodes["beta-1"].ledgers["beta"] = l
+	if _, err := r.audit(t.Context()); err == nil || !strings.Contains(err.Error(), "different slashes") {
+		t.Errorf("audit: %v", err)
+	}
+}
+
+func TestFaultsThatCannotBeCommitted(t *testing.T) {
+	for name, change := range map[string]func(*trial, *fakeNode){
+		"is not in the validator set": func(r *trial, _ *fakeNode) { r.offender = r.chain.Nodes[1] },
+		"was convicted": func(r *trial, f *fakeNode) {
+			l := f.ledgers["beta"]
+			l.Faults = []ledger.FaultView{{Kind: "double_vote", Chain: "beta", Epoch: 3, Offenders: []ledger.AccountID{r.offender.Account}}}
+			f.ledgers["beta"] = l
+		},
+		"no node is ready": func(r *trial, _ *fakeNode) { r.o.t.Network = "another" },
+	} {
+		r, nodes := trialOn(t)
+		r.offender = r.chain.Nodes[0]
+		change(r, nodes["beta-0"])
+		if err := r.prepare(r.o.look(t.Context())); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	r, _ := trialOn(t)
+	r.offender, r.witnesses = r.chain.Nodes[0], nil
+	if err := r.prepare(r.o.look(t.Context())); err != nil || len(r.witnesses) != 4 || r.epoch != 5 {
+		t.Errorf("%d witnesses, epoch %d, %v", len(r.witnesses), r.epoch, err)
+	}
+}
+
+func TestOutOfRangeIsOneClearLine(t *testing.T) {
+	n := build(t, Shape{Mode: Processes, Chains: 2, Validators: 2})
+	for _, c := range []struct {
+		chain     string
+		validator int
+		want      string
+	}{
+		{"omega", 0, "there is no chain"},
+		{"beta", 2, "choose one of 0 to 1"},
+		{"beta", -1, "choose one of 0 to 1"},
+		{"beta", 1, "is not running"},
+	} {
+		_, err := n.DoubleVote(t.Context(), c.chain, c.validator, nil)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	for _, err := range []error{n.Kill(t.Context(), "nobody", nil), n.Start(t.Context(), "nobody", nil), n.Start(t.Context(), "beta-1", nil)} {
+		if err == nil {
+			t.Error("it worked")
+		}
+	}
+}
+
+func TestScreen(t *testing.T) {
+	for _, terminal := range []bool{false, true} {
+		var out bytes.Buffer
+		s := NewScreen(&out, terminal)
+		s.begin("nodes")
+		s.progress("%d of %d", 1, 2)
+		s.end("%d ready", 2)
+		s.draw([]string{"one", "two"})
+		s.say("beta-1 was killed")
+		s.draw([]string{"three"})
+		golden(t, fmt.Sprintf("screen-%v.txt", terminal), strings.ReplaceAll(out.String(), "\x1b", "<ESC>"))
+	}
+}
