@@ -59,7 +59,21 @@ func (deaf) Votes(context.Context, string, uint64, int) ([]*attest.Attestation, 
 	return nil, nil, nil
 }
 
-func (w *world) adversary() *adversary {
+// liar claims to know everything and shows rubbish.
+type liar struct{ deaf }
+
+func (liar) Heads(context.Context) ([]p2p.Head, error) {
+	return []p2p.Head{{Chain: "alpha", Epoch: 1 << 40}, {Chain: "beta", Epoch: 1 << 40}}, nil
+}
+
+func (liar) Epochs(context.Context, string, uint64, int, int) ([][]byte, error) {
+	return [][]byte{[]byte("rubbish")}, nil
+}
+
+func (w *world) adversary() *adversary { return w.hostile(deaf{}) }
+
+// hostile is a host in the mesh that answers sync as it likes.
+func (w *world) hostile(source p2p.Source) *adversary {
 	w.t.Helper()
 	seed := sha256.Sum256([]byte("adversary"))
 	key, err := crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed[:]))
@@ -78,7 +92,7 @@ func (w *world) adversary() *adversary {
 	for _, m := range w.members {
 		cfg.Peers = append(cfg.Peers, m.addr())
 	}
-	mesh, err := p2p.New(context.Background(), cfg, deaf{}, deaf{})
+	mesh, err := p2p.New(context.Background(), cfg, deaf{}, source)
 	must(w.t, err)
 	must(w.t, mesh.Start())
 	w.t.Cleanup(func() { must(w.t, mesh.Close()) })
@@ -93,18 +107,48 @@ func (w *world) adversary() *adversary {
 	return &adversary{w, mesh}
 }
 
-// doubleVote signs a checkpoint that contradicts the certified one of an epoch.
-func (a *adversary) doubleVote(v *ledgertest.Validator, chain string, epoch uint64, seen *member) {
+// forged is a checkpoint that contradicts the certified one of an epoch.
+func (a *adversary) forged(chain string, epoch uint64, seen *member) *attest.Checkpoint {
 	a.t.Helper()
 	cp, ok := seen.checkpoint(chain, epoch)
 	if !ok {
 		a.t.Fatalf("no certificate of %s epoch %d to contradict", chain, epoch)
 	}
-	forged := attest.Checkpoint{ChainID: []byte(chain), Epoch: epoch, Height: cp.Height, Time: cp.Time, OpsRoot: [32]byte{1}}
+	forged := &attest.Checkpoint{ChainID: []byte(chain), Epoch: epoch, Height: cp.Height, Time: cp.Time, OpsRoot: [32]byte{1}}
 	copy(forged.ValidatorsRoot[:], cp.ValidatorsRoot)
-	vote, err := attest.SignAttestation(v.Key, a.network.ID, &forged)
+	return forged
+}
+
+// doubleVote has a validator sign what contradicts the certified epoch.
+func (a *adversary) doubleVote(v *ledgertest.Validator, chain string, epoch uint64, seen *member) {
+	a.t.Helper()
+	vote, err := attest.SignAttestation(v.Key, a.network.ID, a.forged(chain, epoch, seen))
 	must(a.t, err)
 	must(a.t, a.mesh.PublishVote(context.Background(), vote))
+}
+
+// fork publishes a second certificate of an epoch, by a quorum of members whose set
+// has not changed since genesis.
+func (a *adversary) fork(chain string, epoch uint64, by ...*member) {
+	a.t.Helper()
+	genesis, err := ledger.Genesis(a.network.Manifest, chain)
+	must(a.t, err)
+	set, err := attest.NewSet(genesis.Set)
+	must(a.t, err)
+	forged := a.forged(chain, epoch, by[0])
+	tally := attest.NewTally(a.network.ID, set, chain, epoch)
+	for _, m := range by {
+		vote, err := attest.SignAttestation(m.validator.Key, a.network.ID, forged)
+		must(a.t, err)
+		verified, err := attest.VerifyAttestation(a.network.ID, set, vote)
+		must(a.t, err)
+		tally.Add(verified)
+	}
+	certificate, ok := tally.Certificate()
+	if !ok {
+		a.t.Fatal("no quorum")
+	}
+	must(a.t, a.mesh.PublishCertificate(context.Background(), certificate))
 }
 
 // submit signs an operation with an account's key and hands it to a node.
