@@ -42,7 +42,9 @@ bench: ## all benchmarks; docs/performance.md explains them
 
 generate: ## code and documents that are made from code
 	go generate ./...
-	go test ./cmd/meshsec ./node ./p2p -run 'Reference|Golden|Documentation' -update
+	go test ./node -run TestConfigurationReference -update
+	go test ./p2p -run TestDocumentedConditionsAreTheTable -update
+	go test ./cmd/meshsec -run TestCommandReference -update
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for package in $$(go list ./...); do \

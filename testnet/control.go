@@ -68,7 +68,7 @@ func (t *Testnet) Kill(ctx context.Context, name string, s *Screen) error {
 	if err != nil {
 		return err
 	}
-	if err := t.change(func() error { return b.kill(ctx, one) }); err != nil {
+	if err := t.change(ctx, func() error { return b.kill(ctx, one) }); err != nil {
 		return err
 	}
 	s.say(fmt.Sprintf("%s was killed; `meshsec testnet start %s --home %s` starts it again", name, name, t.home))
@@ -90,7 +90,7 @@ func (t *Testnet) Start(ctx context.Context, name string, s *Screen) error {
 	}
 	began := time.Now()
 	s.begin(name)
-	if err := t.change(func() error { return b.start(ctx, []Service{one}) }); err != nil {
+	if err := t.change(ctx, func() error { return b.start(ctx, []Service{one}) }); err != nil {
 		s.abandon()
 		return err
 	}
@@ -120,7 +120,7 @@ func Down(ctx context.Context, home string, purge bool, s *Screen) error {
 	if err != nil {
 		return err
 	}
-	return t.change(func() error {
+	return t.change(ctx, func() error {
 		s.begin("stopping")
 		if err := b.remove(ctx); err != nil {
 			s.abandon()

@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -189,12 +191,21 @@ func lock(path string) (unlock func(), err error) {
 
 var errBusy = errors.New("another meshsec command is changing this testnet; try again when it is done")
 
+// patience is how long a command waits for another one to be done.
+const patience = 15 * time.Second
+
 // change runs f alone.
-func (t *Testnet) change(f func() error) error {
-	unlock, err := lock(t.path(lockFile))
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return errBusy
-	}
+func (t *Testnet) change(ctx context.Context, f func() error) error {
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, errBusy)
+	defer cancel()
+	var unlock func()
+	err := poll(waiting, 50*time.Millisecond, func() (done bool, err error) {
+		unlock, err = lock(t.path(lockFile))
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return false, nil
+		}
+		return err == nil, err
+	})
 	if err != nil {
 		return err
 	}

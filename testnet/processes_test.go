@@ -202,11 +202,15 @@ func TestSignalsReachOnlyOurOwn(t *testing.T) {
 
 func TestOneCommandAtATime(t *testing.T) {
 	n, _ := troupe(t, "obedient")
-	err := n.change(func() error { return n.change(func() error { return nil }) })
-	if !errors.Is(err, errBusy) {
+	err := n.change(t.Context(), func() error {
+		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		return n.change(impatient, func() error { return nil })
+	})
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("two at once: %v", err)
 	}
-	if err := n.change(func() error { return nil }); err != nil {
+	if err := n.change(t.Context(), func() error { return nil }); err != nil {
 		t.Errorf("the next: %v", err)
 	}
 }

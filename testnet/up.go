@@ -42,12 +42,16 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 	began := time.Now()
 	s.say(fmt.Sprintf("meshsec testnet: %v, in %s", t.Shape(), t.home))
 	o := newObserver(t)
-	err = t.change(func() error { return t.launch(ctx, b, s) })
+	err = t.change(ctx, func() error { return t.launch(ctx, b, s) })
 	if err == nil {
 		err = o.settle(ctx, b, s)
 	}
 	if err != nil {
 		s.abandon()
+		var death *DeathError
+		if errors.As(err, &death) {
+			s.say(death.lastWords()...)
+		}
 		stopped := t.halt(b, s)
 		if errors.Is(err, context.Canceled) {
 			return stopped // as it was told to
@@ -140,6 +144,15 @@ func (e *DeathError) Error() string {
 		return e.Name + " ended unexpectedly"
 	}
 	return e.Name + " ended unexpectedly: " + e.Log[len(e.Log)-1]
+}
+
+// lastWords quote the log.
+func (e *DeathError) lastWords() []string {
+	lines := []string{e.Name + " ended unexpectedly. Its last words:"}
+	for _, l := range e.Log {
+		lines = append(lines, "  | "+l)
+	}
+	return lines
 }
 
 // healthy asks the devchain's RPC.

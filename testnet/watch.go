@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 )
 
@@ -19,8 +20,18 @@ func (o *observer) watch(ctx context.Context, b backend, s *Screen) error {
 		return err
 	}
 	err = poll(ctx, pace, func() (bool, error) {
-		states, err := b.states(ctx)
-		if err != nil {
+		var states map[string]State
+		// Not in the middle of what another command changes.
+		err := o.t.change(ctx, func() (err error) {
+			states, err = b.states(ctx)
+			return err
+		})
+		switch {
+		case errors.Is(err, errBusy):
+			return false, nil
+		case errors.Is(err, fs.ErrNotExist): // the home is gone
+			return false, errStoppedElsewhere
+		case err != nil:
 			return false, err
 		}
 		if allStopped(states) {
@@ -57,14 +68,11 @@ func allStopped(states map[string]State) bool {
 
 // change says what became of a process.
 func (o *observer) change(ctx context.Context, b backend, one Service, now State) []string {
-	lines := []string{fmt.Sprintf("%s is %s", one.Name, now)}
-	if now == Died {
-		lines[0] = fmt.Sprintf("%s ended unexpectedly; `meshsec testnet start %s --home %s` starts it again. Its last words:", one.Name, one.Name, o.t.home)
-		for _, l := range b.tail(ctx, one, 8) {
-			lines = append(lines, "  | "+l)
-		}
+	if now != Died {
+		return []string{fmt.Sprintf("%s is %s", one.Name, now)}
 	}
-	return lines
+	death := &DeathError{one.Name, b.tail(ctx, one, 8)}
+	return append(death.lastWords(), fmt.Sprintf("`meshsec testnet start %s --home %s` starts it again", one.Name, o.t.home))
 }
 
 // report writes a line for each part of the table that changed, where there is no
