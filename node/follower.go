@@ -14,6 +14,7 @@ import (
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/p2p"
 	"github.com/meshsec/meshsec/store"
+	"github.com/meshsec/meshsec/store/trie"
 )
 
 // retryFetch is how long to wait before asking again for what nobody had.
@@ -55,17 +56,25 @@ func (f *follower) nudge(epoch uint64) {
 	}
 }
 
-func (f *follower) run(ctx context.Context) {
+// run ends with the context, or when our own store fails.
+func (f *follower) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-f.nudged:
-			for f.behind() && f.advance(ctx) {
+			for f.behind() {
+				if further, err := f.advance(ctx); err != nil {
+					return err
+				} else if !further {
+					break
+				}
 			}
 		case <-f.inbox.some:
 			for _, cert := range f.inbox.drain() {
-				f.follow(ctx, cert)
+				if err := f.follow(ctx, cert); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -76,42 +85,51 @@ func (f *follower) head() uint64 { return f.execution.store.Head(f.chain).Epoch 
 func (f *follower) behind() bool { return f.newest.Load() > f.head() }
 
 // follow executes the epoch of one certificate; it tries until somebody brings it.
-func (f *follower) follow(ctx context.Context, cert attest.VerifiedCertificate) {
+func (f *follower) follow(ctx context.Context, cert attest.VerifiedCertificate) error {
 	for ctx.Err() == nil && cert.Epoch() == f.head()+1 && !f.divergent.stopped(f.chain) {
 		for _, from := range f.mesh.SyncPeers() {
 			entries, err := f.mesh.FetchEpochs(ctx, from, f.chain, cert.Epoch(), 1)
 			if err != nil || len(entries) == 0 {
 				continue
 			}
-			if err := f.apply(ctx, cert, entries[0]); err != nil {
-				f.log.Warn("follow", "epoch", cert.Epoch(), "peer", from, "error", err)
-				continue
+			err = f.apply(ctx, cert, entries[0])
+			if err == nil || isOurs(err) {
+				return err
 			}
-			return
+			f.log.Warn("follow", "epoch", cert.Epoch(), "peer", from, "error", err)
 		}
 		if pause(ctx, retryFetch) != nil {
-			return
+			break // the context's error
 		}
 	}
+	return nil
+}
+
+// isOurs says that an error is that of our own store, which waiting does not mend.
+func isOurs(err error) bool {
+	return errors.Is(err, store.ErrBroken) || errors.Is(err, store.ErrCorrupt) || errors.Is(err, trie.ErrCorruptNode) || errors.Is(err, trie.ErrMissingNode)
 }
 
 // advance fetches certificates and epochs after the head from one peer after the
-// other, and says whether that led anywhere.
-func (f *follower) advance(ctx context.Context) bool {
+// other, and says whether that led anywhere. The error is that of our own store.
+func (f *follower) advance(ctx context.Context) (further bool, err error) {
 	if f.divergent.stopped(f.chain) {
-		return false
+		return false, nil
 	}
 	before := f.head()
 	for _, from := range f.mesh.SyncPeers() {
-		if err := f.advanceFrom(ctx, from); err != nil && ctx.Err() == nil {
+		err := f.advanceFrom(ctx, from)
+		switch {
+		case isOurs(err):
+			return false, err
+		case f.head() > before:
+			return true, nil
+		case err != nil && ctx.Err() == nil:
 			f.log.Debug("catch up", "peer", from, "error", err)
-		}
-		if f.head() > before {
-			return true
 		}
 	}
 	f.newest.Store(f.head()) // whoever claimed more could not show it
-	return false
+	return false, nil
 }
 
 func (f *follower) advanceFrom(ctx context.Context, from peer.ID) error {

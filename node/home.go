@@ -54,10 +54,12 @@ func (h *home) run(ctx context.Context) error {
 		}
 		// The mesh remembers what the chain's node has forgotten.
 		h.log.Warn("home chain has pruned blocks, asking the mesh", "height", f.Next)
-		if !h.byMesh.advance(ctx) {
-			if err := pause(ctx, retryFetch); err != nil {
-				return err
-			}
+		further, err := h.byMesh.advance(ctx)
+		if err == nil && !further {
+			err = pause(ctx, retryFetch)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }

@@ -77,6 +77,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, o Options) (n *Node,
 		return nil, err
 	}
 	if n, err = wire(ctx, cfg, w, log); err != nil {
+		if n != nil {
+			return nil, errors.Join(err, n.Close())
+		}
 		return nil, errors.Join(err, w.close())
 	}
 	if err := n.listen(); err != nil {
@@ -233,7 +236,7 @@ func (n *Node) parts() []part {
 	}
 	for _, id := range n.outside.manifest.ChainIDs() {
 		if f := n.followers[id]; f != nil {
-			list = append(list, part{name: "follower of " + id, run: quiet(f.run)})
+			list = append(list, part{name: "follower of " + id, run: f.run})
 		}
 	}
 	return append(list,

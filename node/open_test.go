@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshsec/meshsec/bls"
 	"github.com/meshsec/meshsec/node"
+	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/node/chain"
 	"github.com/meshsec/meshsec/store"
 	"github.com/meshsec/meshsec/store/guard"
@@ -161,6 +162,37 @@ func TestPortInUse(t *testing.T) {
 	if err := h.open(node.Options{NewGuard: true}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("error = %v", err)
 	}
+}
+
+func TestAPIAnswersOverTheNetwork(t *testing.T) {
+	h := newHouse(t)
+	h.cfg.API.Listen = "127.0.0.1:0"
+	n, err := node.New(context.Background(), h.cfg, slog.New(slog.DiscardHandler), node.Options{NewGuard: true, Version: "v9"})
+	must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	client := api.NewClient("http://"+n.API(), nil)
+	s, err := client.Status(t.Context()) // the listener is open since New
+	must(t, err)
+	if s.Version != "v9" || s.Chain != "alpha" || s.Validator == nil || !s.Validator.Active || s.Ready {
+		t.Errorf("status = %+v", s)
+	}
+	if err := client.Ready(t.Context()); !errors.Is(err, api.ErrUnavailable) {
+		t.Errorf("ready without a home chain: %v", err)
+	}
+	if _, err := client.Submit(t.Context(), []byte{1, 2, 3}); !errors.Is(err, api.ErrInvalid) {
+		t.Errorf("rubbish as an operation: %v", err)
+	}
+	if _, err := client.Checkpoint(t.Context(), "alpha", 1); !errors.Is(err, api.ErrNotFound) {
+		t.Errorf("a checkpoint that is not certified: %v", err)
+	}
+	if b, err := client.Metrics(t.Context()); err != nil || !strings.Contains(string(b), "meshsec_tasks_open") {
+		t.Errorf("metrics: %v\n%s", err, b)
+	}
+	stop()
+	must(t, <-ended)
+	must(t, n.Close())
 }
 
 func TestWrongHomeChainEndsTheNode(t *testing.T) {

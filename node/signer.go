@@ -14,8 +14,8 @@ import (
 )
 
 // Signer makes a validator's signatures. It may sit in another process or on another
-// machine; then it is that one's guard that counts. Methods are called from one
-// goroutine.
+// machine; then it is that one's guard that counts. Sign is called from one goroutine,
+// Key from any.
 type Signer interface {
 	// Key is the validator's public key, compressed.
 	Key() [48]byte

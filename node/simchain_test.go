@@ -64,12 +64,6 @@ func (c *simChain) make() {
 	c.blocks, c.mempool = append(c.blocks, b), nil
 }
 
-func (c *simChain) height() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return uint64(len(c.blocks))
-}
-
 // cut ends or restores a node's connection.
 func (c *simChain) cut(node string, down bool) {
 	c.mu.Lock()

@@ -39,7 +39,8 @@ type outside struct {
 //	handler … ───── verifies messages ────┼─▶  council  ──┤
 //	syncer ──────── brings what was lost ─┘   (in loop)   └─ follower … ── what to execute next
 //
-// Nothing runs yet when it returns: see [Node.parts] for the order of that.
+// Nothing runs yet when it returns: see [Node.parts] for the order of that. With an
+// error it may return a node, which is to be closed.
 func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, error) {
 	net := attest.Network(w.manifest.ID())
 	spec := w.manifest.Chain(cfg.Chain)
