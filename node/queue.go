@@ -2,12 +2,15 @@ package node
 
 import (
 	"slices"
+
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // How long the submitter waits, in home-chain blocks. The home chain's own height
 // is its only clock: while the chain stands still there is nothing to submit to.
 const (
 	patience    = 10   // until something submitted and not seen in a block is submitted again
+	sameBytes   = 4    // submissions with the same bytes, which a mempool knows from each other
 	longestWait = 1024 // bound of the back-off for what was ordered and failed
 )
 
@@ -20,7 +23,14 @@ type task struct {
 	name  string   // for logs
 	chain string   // the peer that it is about
 	epoch uint64
-	build func() ([]byte, error) // the encoded operation
+	build func() (*ledger.Operation, error)
+}
+
+// turn is a task to submit now. A home chain drops a transaction that it has seen,
+// so each variant needs other bytes, and the same variant the same.
+type turn struct {
+	task
+	variant uint
 }
 
 // queue decides when this node submits which task. It is a value machine: its
@@ -52,6 +62,8 @@ type entry struct {
 	own     [32]byte // hash of what it submitted
 	ordered uint64   // height of the block that has it; 0 = none
 	failed  uint     // how often it was ordered in vain
+	sends   uint     // submissions since then
+	variant uint
 }
 
 // seen is an operation that a block brought for a task.
@@ -99,7 +111,8 @@ func (q *queue) derived(tip, executed uint64, tasks []task, rank func(order [32]
 			}
 		case e.ordered != 0 && e.ordered <= executed:
 			e.failed++
-			e.ordered, e.sent = 0, 0
+			e.variant++
+			e.ordered, e.sent, e.sends = 0, 0, 0
 			e.due = tip + turnAfter(rank(t.order)) + backOff(e.failed)
 		}
 		e.task = t
@@ -115,12 +128,12 @@ func (q *queue) derived(tip, executed uint64, tasks []task, rank func(order [32]
 }
 
 // due are the tasks to submit at tip, in order. Whoever submits one calls sent.
-func (q *queue) due(tip uint64) []task {
-	var out []task
+func (q *queue) due(tip uint64) []turn {
+	var out []turn
 	for _, e := range q.inOrder {
 		waiting := e.sent != 0 && tip < e.sent+patience
 		if e.ordered == 0 && tip >= e.due && !waiting {
-			out = append(out, e.task)
+			out = append(out, turn{e.task, e.variant})
 		}
 	}
 	return out
@@ -129,8 +142,13 @@ func (q *queue) due(tip uint64) []task {
 // sent notes that this node has submitted a task at tip, as an operation with
 // that hash. A zero hash means that it could not: it is tried again later.
 func (q *queue) sent(id [32]byte, tip uint64, hash [32]byte) {
-	if e := q.entries[id]; e != nil {
-		e.sent, e.own = max(tip, 1), hash
+	e := q.entries[id]
+	if e == nil {
+		return
+	}
+	e.sent, e.own = max(tip, 1), hash
+	if e.sends++; e.sends%sameBytes == 0 {
+		e.variant++
 	}
 }
 

@@ -17,6 +17,7 @@ type village struct {
 	mempool  []posted
 	ordered  []posted // in blocks that are not executed
 	undone   map[[32]byte]bool
+	cache    map[[32]byte]bool // hashes that the mempool has seen; it drops them
 	sent     map[[32]byte]int
 	loses    func() bool
 	spoils   func() bool // somebody orders rubbish in a task's name first
@@ -56,12 +57,13 @@ func (v *village) block() {
 		q.block(v.height, seen)
 		q.derived(v.height, v.executed, v.tasks(), func(order [32]byte) int { return (i + int(order[0])) % len(v.queues) })
 		for _, t := range q.due(v.height) {
-			hash := [32]byte{t.id[0], byte(i), 1} // reporters differ, so do the bytes
+			hash := [32]byte{t.id[0], byte(i), 1, byte(t.variant)} // reporters differ, so do the bytes
 			q.sent(t.id, v.height, hash)
 			v.sent[t.id]++
-			if !v.loses() {
+			if !v.loses() && !v.cache[hash] {
 				v.mempool = append(v.mempool, posted{t.id, hash, false})
 			}
+			v.cache[hash] = true // also when it is lost later
 			if v.spoils() {
 				v.mempool = append(v.mempool, posted{t.id, [32]byte{t.id[0], 255}, true})
 			}
@@ -81,7 +83,7 @@ func (v *village) block() {
 
 func newVillage(nodes int, epoch uint64, tasks int) *village {
 	v := &village{
-		epoch: epoch, undone: make(map[[32]byte]bool), sent: make(map[[32]byte]int),
+		epoch: epoch, undone: make(map[[32]byte]bool), cache: make(map[[32]byte]bool), sent: make(map[[32]byte]int),
 		loses: func() bool { return false }, spoils: func() bool { return false },
 	}
 	for range nodes {
@@ -118,7 +120,7 @@ func TestNoTaskIsLost(t *testing.T) {
 		v.loses = func() bool { return int(v.height) < lossy && rapid.Bool().Draw(t, "lost") }
 		spoiled := rapid.IntRange(0, 60).Draw(t, "blocks with rubbish")
 		v.spoils = func() bool { return int(v.height) < spoiled }
-		limit := 60 + 20*patience + 64*v.epoch
+		limit := 60 + 20*sameBytes*patience + 64*v.epoch
 		for len(v.undone) > 0 && v.height < limit {
 			v.block()
 		}

@@ -15,17 +15,17 @@ func rank(seed [32]byte, set *attest.Set, key [48]byte) int {
 	if _, ok := set.Index(key); !ok {
 		return set.Len()
 	}
-	own := turn(seed, key)
+	own := place(seed, key)
 	n := 0
 	for i := range set.Len() {
 		member := set.At(i)
-		if other := turn(seed, member.Key); bytes.Compare(other[:], own[:]) < 0 {
+		if other := place(seed, member.Key); bytes.Compare(other[:], own[:]) < 0 {
 			n++
 		}
 	}
 	return n
 }
 
-func turn(seed [32]byte, key [48]byte) [32]byte {
+func place(seed [32]byte, key [48]byte) [32]byte {
 	return sha256.Sum256(append(seed[:], key[:]...))
 }

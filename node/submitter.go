@@ -5,15 +5,21 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/chain"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // submitTimeout bounds one submission.
 const submitTimeout = 10 * time.Second
+
+// operationLife is how long an operation counts, so that one that was refused can't be
+// replayed for ever.
+const operationLife = time.Hour
 
 // keptCrossCertificates is how many cross-certificates about one peer are kept.
 const keptCrossCertificates = 8
@@ -33,8 +39,16 @@ type submitter struct {
 	queue  *queue
 	known  knowledge
 	height uint64
-	stale  bool   // something changed since the tasks were derived
-	failed string // why tasks could not be derived the last time
+	time   uint64             // of the home ledger that tasks were derived from, Unix milliseconds
+	drafts map[[32]byte]draft // what was submitted of the tasks under way
+	stale  bool               // something changed since the tasks were derived
+	failed string             // why tasks could not be derived the last time
+}
+
+// draft is the encoded operation of one variant of a task.
+type draft struct {
+	variant   uint
+	operation []byte
 }
 
 // note is something that the submitter should know.
@@ -61,7 +75,7 @@ func newSubmitter(d *desk, x *execution, key *[48]byte, m *metrics, log *slog.Lo
 	return &submitter{
 		desk: d, execution: x, key: key, metrics: m, log: log,
 		notes: newMailbox[note](),
-		queue: newQueue(),
+		queue: newQueue(), drafts: make(map[[32]byte]draft),
 		known: knowledge{cross: make(map[string][]*attest.CrossCertificate)},
 	}
 }
@@ -163,23 +177,45 @@ func (s *submitter) derive() error {
 	}
 	s.known.faults = slices.DeleteFunc(s.known.faults, func(f attest.VerifiedFault) bool { return s.desk.settled(reader, meta, f) })
 	tasks, err := s.desk.tasks(reader, s.known)
+	s.time = meta.Time
 	s.queue.derived(s.height, meta.Height, tasks, func(order [32]byte) int { return rank(order, set, *s.key) })
+	maps.DeleteFunc(s.drafts, func(id [32]byte, _ draft) bool { return s.queue.entries[id] == nil })
 	s.metrics.tasks.Set(float64(len(s.queue.open())))
 	return err
 }
 
-func (s *submitter) submit(ctx context.Context, t task) (hash [32]byte, err error) {
+func (s *submitter) submit(ctx context.Context, t turn) (hash [32]byte, err error) {
 	c, err := s.home()
 	if err != nil {
 		return hash, err
 	}
-	operation, err := t.build()
+	operation, err := s.draft(t)
 	if err != nil {
 		return hash, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, submitTimeout)
 	defer cancel()
 	return sha256.Sum256(operation), c.Submit(ctx, operation)
+}
+
+// draft is the same bytes for the same variant of a task, and others for another one,
+// since the time at which it expires differs. Nodes that derive a task from the same
+// epoch agree on that time, so that a mempool knows their operations from each other.
+func (s *submitter) draft(t turn) ([]byte, error) {
+	if d, ok := s.drafts[t.id]; ok && d.variant == t.variant {
+		return d.operation, nil
+	}
+	op, err := t.build()
+	if err != nil {
+		return nil, err
+	}
+	op.Expires = s.time + uint64(operationLife.Milliseconds()) + uint64(t.variant)
+	operation, err := ledger.EncodeOperation(op)
+	if err != nil {
+		return nil, err
+	}
+	s.drafts[t.id] = draft{t.variant, operation}
+	return operation, nil
 }
 
 func outcomeOf(err error) string {

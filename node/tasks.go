@@ -92,7 +92,7 @@ func (d *desk) updates(chain string, peer *ledger.Peer, meta *ledger.Meta) (out 
 			order: orderOf(ledger.KindUpdatePeer, chain, meta),
 			name:  fmt.Sprintf("update peer %s to epoch %d", chain, epoch),
 			chain: chain, epoch: epoch,
-			build: func() ([]byte, error) {
+			build: func() (*ledger.Operation, error) {
 				cert, ok, err := d.archive.Certificate(chain, epoch)
 				if err != nil || !ok {
 					return nil, missing(err, "certificate", chain, epoch)
@@ -101,7 +101,7 @@ func (d *desk) updates(chain string, peer *ledger.Peer, meta *ledger.Meta) (out 
 				if err != nil {
 					return nil, err
 				}
-				return encodeOperation(meta)(ledger.NewUpdatePeer(cert, set.ValidatorSet()))
+				return ledger.NewUpdatePeer(cert, set.ValidatorSet())
 			},
 		})
 	}
@@ -126,7 +126,7 @@ func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, 
 		order: orderOf(ledger.KindConfirmPeer, chain, meta),
 		name:  fmt.Sprintf("confirm peer %s up to epoch %d", chain, best.Claim.ToEpoch),
 		chain: chain, epoch: best.Claim.ToEpoch,
-		build: func() ([]byte, error) {
+		build: func() (*ledger.Operation, error) {
 			set, err := d.archive.Set(d.spec.ID, best.Claim.Epoch)
 			if err != nil {
 				return nil, err
@@ -135,7 +135,7 @@ func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, 
 			if err != nil {
 				return nil, err
 			}
-			return encodeOperation(meta)(ledger.NewConfirmPeer(best, set.ValidatorSet(), proof))
+			return ledger.NewConfirmPeer(best, set.ValidatorSet(), proof)
 		},
 	}}
 }
@@ -175,12 +175,12 @@ func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *
 		order: orderOf(ledger.KindImportStatement, chain, meta),
 		name:  fmt.Sprintf("import the statement of %s at epoch %d", chain, epoch),
 		chain: chain, epoch: epoch,
-		build: func() ([]byte, error) {
+		build: func() (*ledger.Operation, error) {
 			proof, err := d.prove(chain, epoch, ledger.StatementKey(d.spec.ID))
 			if err != nil {
 				return nil, err
 			}
-			return encodeOperation(meta)(ledger.NewImportStatement(chain, epoch, proof))
+			return ledger.NewImportStatement(chain, epoch, proof)
 		},
 	}}, nil
 }
@@ -239,7 +239,7 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, f attest.VerifiedFault) 
 		order: faultTask(id),
 		name:  fmt.Sprintf("submit the %s of %d validators of %s in epoch %d", f.Kind(), len(f.Offenders()), chain, epoch),
 		chain: chain, epoch: epoch,
-		build: func() ([]byte, error) {
+		build: func() (*ledger.Operation, error) {
 			set, err := d.archive.Set(chain, epoch)
 			if err != nil {
 				return nil, err
@@ -251,9 +251,9 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, f attest.VerifiedFault) 
 					later = 0 // pruned here: what is final captures enough
 				}
 			}
-			return encodeOperation(meta)(ledger.NewSubmitFault(&ledger.SubmitFault{
+			return ledger.NewSubmitFault(&ledger.SubmitFault{
 				Reporter: d.reporter, Proof: *f.Proof(), Set: *set.ValidatorSet(), LaterEpoch: later, Later: proof,
-			}))
+			})
 		},
 	}, true, nil
 }
@@ -381,21 +381,6 @@ func seedOf(what string, kind uint8, chain string, number uint64) [32]byte {
 
 func faultTask(id [32]byte) [32]byte {
 	return sha256.Sum256(append([]byte("fault"), id[:]...))
-}
-
-// expiry is how long after the home ledger's last epoch a task's operation counts, in
-// milliseconds. What is tried again in a later epoch is another operation, which the
-// home chain does not drop as one that it had before.
-const expiry = 3_600_000
-
-func encodeOperation(meta *ledger.Meta) func(*ledger.Operation, error) ([]byte, error) {
-	return func(op *ledger.Operation, err error) ([]byte, error) {
-		if err != nil {
-			return nil, err
-		}
-		op.Expires = meta.Time + expiry
-		return ledger.EncodeOperation(op)
-	}
 }
 
 func missing(err error, what, chain string, epoch uint64) error {

@@ -64,9 +64,7 @@ func (o *office) epoch(chain string, others ...*ledger.Operation) []task {
 	tasks := o.tasks(chain)
 	ops := others
 	for _, t := range tasks {
-		raw, err := t.build()
-		check(o.t, err)
-		op, err := ledger.DecodeOperation(raw)
+		op, err := t.build()
 		check(o.t, err)
 		if id, ok := taskOf(op); !ok || id != t.id {
 			o.t.Errorf("%s: the operation is not recognised as the task", t.name)
