@@ -106,26 +106,35 @@ func block(chain string, height uint64) *ledger.Block {
 
 // certify has every validator of the epoch's set sign cp.
 func (m *Mesh) certify(s *state, cp *attest.Checkpoint) (*attest.Certificate, error) {
-	set := s.sets[cp.Epoch]
+	bits, sum, err := s.together(cp.Epoch, func(key bls.SecretKey) ([96]byte, error) {
+		a, err := attest.SignAttestation(key, m.ID, cp)
+		if err != nil {
+			return [96]byte{}, err
+		}
+		return a.Signature, nil
+	})
+	return &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: sum}, err
+}
+
+// together has every validator of an epoch's set sign, and adds it up.
+func (s *state) together(epoch uint64, sign func(bls.SecretKey) ([96]byte, error)) (attest.Bits, [96]byte, error) {
+	set := s.sets[epoch]
 	bits := attest.NewBits(set.Len())
 	var signatures []bls.Signature
 	for i := range set.Len() {
-		a, err := attest.SignAttestation(s.keys.validator(set.At(i).Account).Key, m.ID, cp)
+		encoded, err := sign(s.keys.validator(set.At(i).Account).Key)
 		if err != nil {
-			return nil, err
+			return nil, [96]byte{}, err
 		}
-		sig, err := bls.ParseSignature(a.Signature[:])
+		signature, err := bls.ParseSignature(encoded[:])
 		if err != nil {
-			return nil, err
+			return nil, [96]byte{}, err
 		}
 		bits.Set(i)
-		signatures = append(signatures, sig)
+		signatures = append(signatures, signature)
 	}
 	sum, err := bls.Aggregate(signatures)
-	if err != nil {
-		return nil, err
-	}
-	return &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: sum.Bytes()}, nil
+	return bits, sum.Bytes(), err
 }
 
 // Tree is a chain's state at its head.
@@ -207,22 +216,13 @@ func (m *Mesh) Relay(chain string) ([]*ledger.Operation, error) {
 // confirm has all validators of chain's set sign a claim.
 func (m *Mesh) confirm(chain string, claim *attest.CrossClaim) (*ledger.Operation, error) {
 	s := m.chains[chain]
-	set := s.sets[claim.Epoch]
-	bits := attest.NewBits(set.Len())
-	var signatures []bls.Signature
-	for i := range set.Len() {
-		a, err := attest.SignCrossAttestation(s.keys.validator(set.At(i).Account).Key, m.ID, claim)
+	bits, sum, err := s.together(claim.Epoch, func(key bls.SecretKey) ([96]byte, error) {
+		a, err := attest.SignCrossAttestation(key, m.ID, claim)
 		if err != nil {
-			return nil, err
+			return [96]byte{}, err
 		}
-		sig, err := bls.ParseSignature(a.Signature[:])
-		if err != nil {
-			return nil, err
-		}
-		bits.Set(i)
-		signatures = append(signatures, sig)
-	}
-	sum, err := bls.Aggregate(signatures)
+		return a.Signature, nil
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -230,8 +230,8 @@ func (m *Mesh) confirm(chain string, claim *attest.CrossClaim) (*ledger.Operatio
 	if err != nil {
 		return nil, err
 	}
-	cert := &attest.CrossCertificate{Claim: *claim, Signers: bits, Signature: sum.Bytes()}
-	return ledger.NewConfirmPeer(cert, set.ValidatorSet(), proof)
+	cert := &attest.CrossCertificate{Claim: *claim, Signers: bits, Signature: sum}
+	return ledger.NewConfirmPeer(cert, s.sets[claim.Epoch].ValidatorSet(), proof)
 }
 
 // Prove is an encoded trie proof of a record in a chain's state after an epoch.
