@@ -140,6 +140,11 @@ func TestCrossStakeBecomesPowerAndADoubleVoteIsSlashedOnEveryLedger(t *testing.T
 		peers, err := m.Reader(c.ID).Peers()
 		must(t, err)
 		for _, p := range peers {
+			in, err := m.Reader(c.ID).Import(p.Chain)
+			must(t, err)
+			if string(in.Statement.Provider) != p.Chain || string(in.Statement.Consumer) != c.ID || len(in.Statement.Entries) != 4 {
+				t.Fatalf("%s: statement of %s: %q about %q, %d entries", c.ID, p.Chain, in.Statement.Provider, in.Statement.Consumer, len(in.Statement.Entries))
+			}
 			if p.Final+4 < m.Head(p.Chain).Checkpoint.Epoch || p.Imported == 0 || p.Halted != "" {
 				t.Fatalf("%s: %+v", c.ID, p)
 			}

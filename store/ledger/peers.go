@@ -187,13 +187,13 @@ func (m *machine) importStatement(i *ImportStatement) error {
 	if err != nil {
 		return err
 	}
-	in := &Import{Epoch: i.Epoch, Time: cp.Time, Statement: Statement{Provider: i.Provider, Consumer: []byte(m.spec.ID)}}
-	if present {
-		if err := in.Statement.UnmarshalSSZ(value); err != nil {
-			return refuse(CodeInvalid, "the proven record is not a statement: %v", err)
-		}
+	st := new(Statement)
+	if !present {
+		st.Provider, st.Consumer = i.Provider, []byte(m.spec.ID)
+	} else if err := st.UnmarshalSSZ(value); err != nil || string(st.Provider) != chain || string(st.Consumer) != m.spec.ID {
+		return refuse(CodeInvalid, "the proven record is not a statement of %s about %s", chain, m.spec.ID)
 	}
-	return save(m.tx, ImportKey(chain), in)
+	return save(m.tx, ImportKey(chain), &Import{Epoch: i.Epoch, Time: cp.Time, Statement: *st})
 }
 
 // finalize makes a peer's confirmed epochs final whose challenge window has
