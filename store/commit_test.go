@@ -113,7 +113,7 @@ func TestEpochLargerThanATransactionIsCommitted(t *testing.T) {
 			w := newWorld()
 			w.size = func(_ string, epoch uint64) int {
 				if epoch == 2 {
-					return 30_000
+					return 15_000
 				}
 				return 10
 			}

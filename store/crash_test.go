@@ -17,11 +17,8 @@ import (
 // crashRounds is how often the child is killed; MESHSEC_CRASH_ROUNDS sets it.
 func crashRounds(t *testing.T) int {
 	s := os.Getenv("MESHSEC_CRASH_ROUNDS")
-	switch {
-	case s == "" && testing.Short():
-		return 3
-	case s == "":
-		return 20
+	if s == "" {
+		return 10
 	}
 	n, err := strconv.Atoi(s)
 	must(t, err)
