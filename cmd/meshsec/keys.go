@@ -43,9 +43,10 @@ func (k keyInfo) name() string {
 }
 
 func newKeys() *cobra.Command {
-	return newGroup("keys", "Make and list keys",
-		newGroup("new", "Make a key", newKeysBLS(), newKeysAccount()),
-		newKeysList())
+	fresh := newKeysBLS() // what "keys new" makes where no kind is named
+	fresh.Use, fresh.Short = "new", "Make a key: a validator's, unless another kind is named"
+	fresh.AddCommand(newKeysBLS(), newKeysAccount())
+	return newGroup("keys", "Make and list keys", fresh, newKeysList())
 }
 
 // kdfFlag chooses how a keystore protects its key.

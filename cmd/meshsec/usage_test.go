@@ -83,7 +83,7 @@ func TestCommandReference(t *testing.T) {
 
 func reference(b *bytes.Buffer, cmd *cobra.Command) {
 	cmd.InitDefaultHelpFlag()
-	if !cmd.HasSubCommands() {
+	if !cmd.HasSubCommands() || cmd.Long != "" && cmd.HasParent() { // most groups have nothing to say themselves
 		text := cmd.Long
 		if text == "" {
 			text = cmd.Short + "."
