@@ -123,6 +123,34 @@ func TestRefusedOperationsSayWhyAndChangeNothing(t *testing.T) {
 	}
 }
 
+// Two thirds of a peer can certify any time; ours is what it is compared with.
+func TestAPeersClockIsNotBelieved(t *testing.T) {
+	m := play(t, 2, 3, nil)
+	round(t, m)
+	round(t, m)
+	peer, err := m.Reader("alpha").Peer("beta")
+	must(t, err)
+	next := *m.Head("beta").Checkpoint
+	if next.Epoch != peer.Accepted+1 {
+		t.Fatalf("beta is at epoch %d, accepted is %d", next.Epoch, peer.Accepted)
+	}
+	for _, c := range []struct {
+		time uint64
+		want ledger.Code
+	}{
+		{peer.Time - 1, ledger.CodeInvalid},
+		{next.Time + 1_000_000, ledger.CodeLimit},
+	} {
+		forged := next
+		forged.Time = c.time
+		cert, err := m.Certify(&forged)
+		must(t, err)
+		op, err := ledger.NewUpdatePeer(cert, m.Set("beta", forged.Epoch).ValidatorSet())
+		must(t, err)
+		refused(t, m, "alpha", c.want, op)
+	}
+}
+
 func TestFrozenCollateralDoesNotLeave(t *testing.T) {
 	m := play(t, 2, 4, nil)
 	crossPledge(t, m)

@@ -39,6 +39,8 @@ func (m *machine) updatePeer(u *UpdatePeer) error {
 		return refuse(CodeDuplicate, "epoch %d of %s is accepted already", cp.Epoch, chain)
 	case cp.Epoch > peer.Accepted+1:
 		return refuse(CodeUnknown, "epoch %d of %s comes before epoch %d", peer.Accepted+1, chain, cp.Epoch)
+	case cp.Time < peer.Time:
+		return refuse(CodeInvalid, "the time of epoch %d of %s is before that of the epoch before", cp.Epoch, chain)
 	case cp.Time > m.now+uint64(m.spec.Params.MaxDrift):
 		return refuse(CodeLimit, "the time of epoch %d of %s is %d ms ahead of ours", cp.Epoch, chain, cp.Time-m.now)
 	}
