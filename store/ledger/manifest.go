@@ -151,26 +151,32 @@ func toKey(k toml.Key) string {
 func (m *Manifest) Encode() ([]byte, error) { return toml.Marshal(m) }
 
 // ID is the network id: SHA-256 of the canonical manifest, which is the JSON of
-// its fields in the order of their declaration, without the registration
-// signatures.
+// its fields in the order of their declaration, a missing list being an empty one,
+// without the registration signatures.
 func (m *Manifest) ID() [32]byte {
 	c := *m
-	c.Chains = make([]*ChainSpec, len(m.Chains))
-	for i, spec := range m.Chains {
-		s := *spec
-		s.Validators = make([]*Candidate, len(spec.Validators))
-		for j, v := range spec.Validators {
-			w := *v
-			w.Possession, w.ConsensusSignature = nil, nil
-			s.Validators[j] = &w
-		}
-		c.Chains[i] = &s
-	}
+	c.Chains = copied(m.Chains, func(s *ChainSpec) {
+		s.Authority.Keys = append([]AccountID{}, s.Authority.Keys...)
+		s.Peers = copied(s.Peers, func(*PeerSpec) {})
+		s.Accounts = copied(s.Accounts, func(a *GenesisAccount) { a.Liens = copied(a.Liens, func(*GenesisLien) {}) })
+		s.Validators = copied(s.Validators, func(v *Candidate) { v.Possession, v.ConsensusSignature = nil, nil })
+	})
 	b, err := json.Marshal(&c)
 	if err != nil {
 		panic(fmt.Sprintf("ledger: a manifest has no JSON form: %v", err)) // no field can fail to marshal
 	}
 	return sha256.Sum256(b)
+}
+
+// copied is a list of changed copies, never nil.
+func copied[T any](list []*T, change func(*T)) []*T {
+	out := make([]*T, len(list))
+	for i, x := range list {
+		c := *x
+		change(&c)
+		out[i] = &c
+	}
+	return out
 }
 
 // Chain finds a chain's specification, nil if the network has none of that id.

@@ -312,6 +312,28 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
+// What is written and read again is the same network, whatever is empty in it.
+func TestManifestKeepsItsIDOnDisk(t *testing.T) {
+	for _, n := range []*ledgertest.Network{
+		ledgertest.New(1, 1, nil),
+		ledgertest.New(3, 2, nil),
+		ledgertest.New(2, 2, func(m *ledger.Manifest) {
+			m.Chains[0].Peers = nil
+			m.Chains[1].Accounts = append(m.Chains[1].Accounts, &ledger.GenesisAccount{ID: ledger.AccountID{1}, Collateral: ledger.Units(5)})
+		}),
+	} {
+		must(t, n.Manifest.Validate())
+		enc, err := n.Manifest.Encode()
+		must(t, err)
+		back, err := ledger.ParseManifest(enc)
+		must(t, err)
+		if back.ID() != n.ID {
+			t.Errorf("%d chains: another network after reading what was written", len(n.Chains))
+		}
+		must(t, back.Validate())
+	}
+}
+
 func TestManifestIsChecked(t *testing.T) {
 	for _, c := range []struct {
 		want   string
