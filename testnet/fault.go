@@ -143,6 +143,9 @@ func (r *trial) commit(ctx context.Context) (*attacker, error) {
 			addresses = append(addresses, n.Node.addressHere())
 		}
 	}
+	if len(addresses) == 0 { // nobody else is there: not even his own node lets him
+		addresses = append(addresses, r.offender.addressHere())
+	}
 	a, err := infiltrate(ctx, network, names(r.o.t.devchains()), addresses)
 	if err != nil {
 		return nil, err
