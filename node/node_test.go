@@ -135,6 +135,7 @@ func (w *world) conserved() {
 // chain up to an epoch.
 func (w *world) agree(last uint64) {
 	w.t.Helper()
+	w.await("everybody has the certificates", w.everywhere(certified(last)))
 	for _, c := range w.network.Chains {
 		for epoch := uint64(1); epoch <= last; epoch++ {
 			var first *api.Checkpoint
