@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/p2p"
@@ -22,19 +22,21 @@ func identity(t *testing.T) crypto.PrivKey {
 	return key
 }
 
-func loopback(t *testing.T, config p2p.Config) (*p2p.Node, *recorder, *library) {
+func loopback(t *testing.T, config p2p.Config) *member {
 	t.Helper()
-	r, l := newRecorder(), &library{}
-	config.Chains, config.PrivateKey = chains, identity(t)
-	n, err := p2p.New(t.Context(), config, r, l)
+	m := &member{recorder: newRecorder(), library: &library{}, t: t, registry: prometheus.NewRegistry()}
+	config.Chains, config.PrivateKey, config.Metrics = chains, identity(t), m.registry
+	m.config = config
+	n, err := p2p.New(t.Context(), config, m.recorder, m.library)
 	must(t, err)
+	m.Node = n
 	t.Cleanup(func() { must(t, n.Close()) })
 	must(t, n.Start())
-	return n, r, l
+	return m
 }
 
 // over is the addresses of a node that use one transport.
-func over(n *p2p.Node, transport string) []string {
+func over(n *member, transport string) []string {
 	var out []string
 	for _, addr := range n.Addrs() {
 		if strings.Contains(addr, transport) {
@@ -46,21 +48,15 @@ func over(n *p2p.Node, transport string) []string {
 
 func TestGossipAndSyncOverTCPAndQUIC(t *testing.T) {
 	both := []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
-	hub, got, _ := loopback(t, p2p.Config{Listen: both})
-	byTCP, gotTCP, _ := loopback(t, p2p.Config{Listen: both, Peers: over(hub, "/tcp/")})
-	byQUIC, gotQUIC, offers := loopback(t, p2p.Config{Peers: over(hub, "/quic-v1")})
-	offers.certificates = []*attest.Certificate{certificate("chain-a", 1)}
+	hub := loopback(t, p2p.Config{Listen: both})
+	byTCP := loopback(t, p2p.Config{Listen: both, Peers: over(hub, "/tcp/")})
+	byQUIC := loopback(t, p2p.Config{Peers: over(hub, "/quic-v1")})
+	byQUIC.certificates = []*attest.Certificate{certificate("chain-a", 1)}
 
-	for _, n := range []*p2p.Node{hub, byTCP, byQUIC} {
-		select {
-		case <-n.Ready():
-		case <-time.After(30 * time.Second):
-			t.Fatal("not ready")
-		}
-	}
-	if len(hub.Peers()) != 2 {
-		t.Fatalf("the hub has peers %v", hub.Peers())
-	}
+	// What is published before the hub has both in its mesh may never be passed on.
+	hub.await("both peers listen on every topic", func() bool { return len(hub.Peers()) == 2 && hub.heard(2) })
+	byTCP.await("the hub listens to TCP", func() bool { return byTCP.heard(1) })
+	byQUIC.await("the hub listens to QUIC", func() bool { return byQUIC.heard(1) })
 	for _, p := range hub.Peers() {
 		if tcp := strings.Contains(p.Addr, "/tcp/"); tcp != (p.ID == byTCP.ID()) {
 			t.Errorf("%s is connected over %s", p.ID, p.Addr)
@@ -68,7 +64,7 @@ func TestGossipAndSyncOverTCPAndQUIC(t *testing.T) {
 	}
 	must(t, byTCP.PublishVote(t.Context(), vote("chain-a", 1, 1)))
 	must(t, byQUIC.PublishFault(t.Context(), fault(1)))
-	await(t, "gossip", func() bool { return got.count() == 2 && gotTCP.count() == 1 && gotQUIC.count() == 1 })
+	await(t, "gossip", func() bool { return hub.count() == 2 && byTCP.count() == 1 && byQUIC.count() == 1 })
 	page, err := hub.FetchCertificates(t.Context(), byQUIC.ID(), "chain-a", 1, 1)
 	must(t, err)
 	if len(page) != 1 {
@@ -87,7 +83,7 @@ func TestAPortInUseIsOneClearLine(t *testing.T) {
 	must(t, err)
 	_, udpPort, err := net.SplitHostPort(udp.LocalAddr().String())
 	must(t, err)
-	other, _, _ := loopback(t, p2p.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	other := loopback(t, p2p.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
 	ours := strings.Split(other.Addrs()[0], "/p2p/")[0]
 
 	for _, addr := range []string{"/ip4/127.0.0.1/tcp/" + tcpPort, "/ip4/127.0.0.1/udp/" + udpPort + "/quic-v1", ours} {

@@ -75,11 +75,12 @@ func (w *world) partition(nodes ...*member) {
 	}
 }
 
-// member is a node of the world with what it received and has to offer.
+// member is a node with what it received and has to offer, in a world or on loopback.
 type member struct {
 	*p2p.Node
 	*recorder
 	*library
+	t        *testing.T
 	world    *world
 	ip       string
 	key      crypto.PrivKey
@@ -91,7 +92,7 @@ func (w *world) member(i int) *member {
 	w.t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	must(w.t, err)
-	m := &member{recorder: newRecorder(), library: &library{}, world: w, ip: simnet.IntToPublicIPv4(i).String(), key: key}
+	m := &member{recorder: newRecorder(), library: &library{}, t: w.t, world: w, ip: simnet.IntToPublicIPv4(i).String(), key: key}
 	m.config = p2p.Config{
 		Network: [32]byte{1}, Chains: chains, PrivateKey: key,
 		Listen: []string{fmt.Sprintf("/ip4/%s/udp/8000/quic-v1", m.ip)},
@@ -103,13 +104,13 @@ func (w *world) member(i int) *member {
 // addr is where others dial this member.
 func (m *member) addr() string {
 	id, err := peer.IDFromPrivateKey(m.key)
-	must(m.world.t, err)
+	must(m.t, err)
 	return fmt.Sprintf("%s/p2p/%s", m.config.Listen[0], id)
 }
 
 // start starts, or after Close restarts, the member.
 func (m *member) start(peers ...*member) *member {
-	t := m.world.t
+	t := m.t
 	t.Helper()
 	for _, p := range peers {
 		m.config.Peers = append(m.config.Peers, p.addr())
@@ -171,8 +172,8 @@ func (m *member) topics() []string {
 
 // await looks every 50 ms of virtual time until the condition holds.
 func (m *member) await(what string, condition func() bool) {
-	m.world.t.Helper()
-	await(m.world.t, what, condition)
+	m.t.Helper()
+	await(m.t, what, condition)
 }
 
 func await(t *testing.T, what string, condition func() bool) {
@@ -191,9 +192,9 @@ func await(t *testing.T, what string, condition func() bool) {
 
 // counted is a counter or gauge by name and label values, in the order of names.
 func (m *member) counted(name string, labels ...string) float64 {
-	m.world.t.Helper()
+	m.t.Helper()
 	families, err := m.registry.Gather()
-	must(m.world.t, err)
+	must(m.t, err)
 	var sum float64
 	for _, f := range families {
 		if f.GetName() != "meshsec_p2p_"+name {
