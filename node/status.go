@@ -50,10 +50,31 @@ func (v *view) Status() api.Status {
 	if v.key != nil {
 		s.Validator = v.validator()
 	}
-	s.Warnings = v.divergent.warnings()
+	s.Warnings = append(v.divergent.warnings(), v.concerns()...)
 	s.Reason = v.missing(&s, atTip)
 	s.Ready = s.Reason == ""
 	return s
+}
+
+// concerns are what an operator should know about the peers of the home chain.
+func (v *view) concerns() (out []string) {
+	r, err := v.execution.reader(v.cfg.Chain)
+	if err != nil {
+		return nil // the store says so elsewhere
+	}
+	peers, err := r.Peers()
+	if err != nil {
+		return nil
+	}
+	for _, p := range peers {
+		if p.Halted != "" {
+			out = append(out, fmt.Sprintf("%s is halted on the ledger of %s: %s", p.Chain, v.cfg.Chain, p.Halted))
+		}
+		if p.Warning != "" {
+			out = append(out, p.Warning)
+		}
+	}
+	return out
 }
 
 // missing says what the node still waits for; empty when it is ready.
@@ -116,7 +137,7 @@ func (v *view) Ledger(_ context.Context, id string) (out api.Ledger, err error) 
 		return out, err
 	}
 	out = api.Ledger{Chain: id, Epoch: meta.Epoch, Root: entry.Checkpoint.LedgerRoot[:], AuthorityNonce: meta.AuthorityNonce}
-	errs := make([]error, 7)
+	errs := make([]error, 10)
 	out.Totals, errs[0] = r.Totals()
 	out.Accounts, errs[1] = r.Accounts()
 	out.Liens, errs[2] = r.Liens()
@@ -124,6 +145,12 @@ func (v *view) Ledger(_ context.Context, id string) (out api.Ledger, err error) 
 	out.Power, errs[4] = r.Power()
 	out.Faults, errs[5] = r.Faults()
 	out.Slashes, errs[6] = r.Slashes()
+	out.Jailed, errs[7] = r.Jailed()
+	out.Params, errs[8] = r.Params()
+	var pending *ledger.PendingParams
+	if pending, errs[9] = r.PendingParams(); pending != nil {
+		out.Pending = &pending.Params
+	}
 	return out, errors.Join(errs...)
 }
 
@@ -234,6 +261,6 @@ func (v *view) Receipt(_ context.Context, id [32]byte) (api.Receipt, error) {
 	}
 	return api.Receipt{
 		ID: id[:], Chain: v.cfg.Chain, Epoch: o.Epoch, Height: o.Height,
-		OK: o.Receipt.Code == 0, Reason: string(o.Receipt.Reason),
+		OK: o.Receipt.Code == 0, Code: ledger.Code(o.Receipt.Code).String(), Reason: string(o.Receipt.Reason),
 	}, nil
 }

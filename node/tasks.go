@@ -25,6 +25,10 @@ type homeState interface {
 	Fault(id [32]byte) (*ledger.Fault, error)
 	Offender(chain string, id ledger.AccountID) (*ledger.Offender, error)
 	SetRecord(epoch uint64) (*ledger.SetRecord, error)
+	Params() (*ledger.Params, error)
+	Terms(chain string) (*ledger.Terms, error)
+	Failure(chain string) (*ledger.Failure, error)
+	Participation(epoch uint64) (*ledger.Participation, error)
 }
 
 // archive is what this node knows of the other chains. *store.Store is one.
@@ -66,11 +70,17 @@ func (d *desk) tasks(home homeState, known knowledge) ([]task, error) {
 			first = err
 		}
 	}
-	add(d.faults(home, meta, known.faults))
+	params, err := home.Params()
+	if err != nil {
+		return nil, err
+	}
+	add(d.faults(home, meta, params, known.faults))
+	add(d.participation(home, meta, params))
 	for _, chain := range d.manifest.ChainIDs() {
 		if chain == d.spec.ID {
 			continue
 		}
+		add(d.cover(home, meta, chain))
 		peer, err := home.Peer(chain)
 		if err != nil || peer == nil || peer.Halted != 0 {
 			add(nil, err)
@@ -78,7 +88,7 @@ func (d *desk) tasks(home homeState, known knowledge) ([]task, error) {
 		}
 		add(d.updates(chain, peer, meta), nil)
 		add(d.confirmation(chain, peer, meta, known.cross[chain]), nil)
-		add(d.statement(home, chain, peer, meta))
+		add(d.statement(home, chain, peer, meta, params))
 	}
 	return out, first
 }
@@ -141,9 +151,10 @@ func (d *desk) confirmation(chain string, peer *ledger.Peer, meta *ledger.Meta, 
 }
 
 // statement is the peer's word about us, when it has changed or grown old.
-func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *ledger.Meta) ([]task, error) {
-	if d.spec.Peer(chain) == nil || peer.Final == 0 || peer.Final > d.archive.Certified(chain) {
-		return nil, nil // it does not count here, or this node has yet to follow it that far
+func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *ledger.Meta, params *ledger.Params) ([]task, error) {
+	terms, err := home.Terms(chain)
+	if err != nil || terms == nil || peer.Final == 0 || peer.Final > d.archive.Certified(chain) {
+		return nil, err // it does not count here, or this node has yet to follow it that far
 	}
 	current, err := home.Import(chain)
 	if err != nil || current != nil && current.Epoch >= peer.Final {
@@ -163,7 +174,7 @@ func (d *desk) statement(home homeState, chain string, peer *ledger.Peer, meta *
 	}
 	// An old statement is refreshed by one that is newer by a quarter of the expiry: by
 	// its age alone, one that took long to become final would be old at once.
-	if current != nil && final.Time < current.Time+uint64(d.spec.Params.StatementExpiry)/4 {
+	if current != nil && final.Time < current.Time+uint64(params.StatementExpiry)/4 {
 		same, err := saysTheSame(&current.Statement, value)
 		if err != nil || same {
 			return nil, err
@@ -197,11 +208,72 @@ func saysTheSame(current *ledger.Statement, encoded []byte) (bool, error) {
 	return slices.EqualFunc(current.Entries, other.Entries, func(a, b *ledger.Entry) bool { return *a == *b }), nil
 }
 
+// participation is our own certificates of the last two epochs, where they have signers
+// that the home ledger has not recorded: nobody shall be taken for absent who was there.
+func (d *desk) participation(home homeState, meta *ledger.Meta, params *ledger.Params) (out []task, first error) {
+	if params.Downtime.Window == 0 {
+		return nil, nil
+	}
+	for epoch := max(meta.Epoch, 2) - 1; epoch <= min(meta.Epoch, d.archive.Certified(d.spec.ID)); epoch++ {
+		cert, ok, err := d.archive.Certificate(d.spec.ID, epoch)
+		if err != nil || !ok {
+			return out, err
+		}
+		set, err := d.archive.Set(d.spec.ID, epoch)
+		if err != nil {
+			return out, err
+		}
+		absent := set.Len() - attest.Bits(cert.Signers).Count()
+		recorded, err := home.Participation(epoch)
+		if err != nil || recorded != nil && len(recorded.Absent) <= absent {
+			if err != nil {
+				return out, err
+			}
+			continue
+		}
+		out = append(out, task{
+			id:    recordTask(d.spec.ID, epoch, absent),
+			order: orderOf(ledger.KindRecordCertificate, d.spec.ID, meta),
+			name:  fmt.Sprintf("record our certificate of epoch %d", epoch),
+			chain: d.spec.ID, epoch: epoch,
+			build: func() (*ledger.Operation, error) {
+				return ledger.NewRecordCertificate(cert, set.ValidatorSet())
+			},
+		})
+	}
+	return out, nil
+}
+
+// cover is the proof of what stood behind a chain that has failed.
+func (d *desk) cover(home homeState, meta *ledger.Meta, chain string) ([]task, error) {
+	f, err := home.Failure(chain)
+	if err != nil || f == nil || f.Covered != 0 {
+		return nil, err
+	}
+	epoch := f.Checkpoint
+	return []task{{
+		id:    taskID(ledger.KindProveCover, chain, 0),
+		order: orderOf(ledger.KindProveCover, chain, meta),
+		name:  fmt.Sprintf("prove what stood behind %s at epoch %d", chain, epoch),
+		chain: chain, epoch: epoch,
+		build: func() (*ledger.Operation, error) {
+			if epoch == 0 {
+				return ledger.NewProveCover(chain, nil)
+			}
+			proof, err := d.prove(chain, epoch, ledger.CoverKey)
+			if err != nil {
+				return nil, err
+			}
+			return ledger.NewProveCover(chain, proof)
+		},
+	}}, nil
+}
+
 // faults are the proofs that say something new to the home ledger, and that it can
 // judge.
-func (d *desk) faults(home homeState, meta *ledger.Meta, known []attest.VerifiedFault) (out []task, first error) {
+func (d *desk) faults(home homeState, meta *ledger.Meta, params *ledger.Params, known []attest.VerifiedFault) (out []task, first error) {
 	for _, f := range known {
-		t, useful, err := d.fault(home, meta, f)
+		t, useful, err := d.fault(home, meta, params, f)
 		switch {
 		case err != nil && first == nil:
 			first = err
@@ -212,7 +284,7 @@ func (d *desk) faults(home homeState, meta *ledger.Meta, known []attest.Verified
 	return out, first
 }
 
-func (d *desk) fault(home homeState, meta *ledger.Meta, f attest.VerifiedFault) (task, bool, error) {
+func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f attest.VerifiedFault) (task, bool, error) {
 	id, chain, epoch := f.ID(), f.ChainID(), f.Epoch()
 	if recorded, err := home.Fault(id); err != nil || recorded != nil {
 		return task{}, false, err
@@ -221,7 +293,7 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, f attest.VerifiedFault) 
 		return task{}, false, err
 	}
 	since, ok, err := d.signedSince(home, chain, epoch)
-	if err != nil || !ok || meta.Time > since+uint64(d.spec.Params.EvidenceAge) {
+	if err != nil || !ok || meta.Time > since+uint64(params.EvidenceAge) {
 		return task{}, false, err
 	}
 	var later uint64
@@ -267,8 +339,12 @@ func (d *desk) settled(home homeState, meta *ledger.Meta, f attest.VerifiedFault
 	if news, err := isNews(home, f); err == nil && !news {
 		return true
 	}
+	params, err := home.Params()
+	if err != nil {
+		return false
+	}
 	since, ok, err := d.signedSince(home, f.ChainID(), f.Epoch())
-	return err == nil && ok && meta.Time > since+uint64(d.spec.Params.EvidenceAge)
+	return err == nil && ok && meta.Time > since+uint64(params.EvidenceAge)
 }
 
 // signedSince is the time of the checkpoint that committed to the set of an epoch,
@@ -339,6 +415,18 @@ func taskOf(op *ledger.Operation) (id [32]byte, ok bool) {
 		if b.UnmarshalSSZ(op.Body) == nil {
 			return taskID(ledger.KindImportStatement, string(b.Provider), b.Epoch), true
 		}
+	case ledger.KindRecordCertificate:
+		var b ledger.RecordCertificate
+		if b.UnmarshalSSZ(op.Body) == nil {
+			c := &b.Certificate
+			absent := len(b.Set.Validators) - attest.Bits(c.Signers).Count()
+			return recordTask(string(c.Checkpoint.ChainID), c.Checkpoint.Epoch, absent), true
+		}
+	case ledger.KindProveCover:
+		var b ledger.ProveCover
+		if b.UnmarshalSSZ(op.Body) == nil {
+			return taskID(ledger.KindProveCover, string(b.Chain), 0), true
+		}
 	case ledger.KindSubmitFault:
 		var b ledger.SubmitFault
 		if b.UnmarshalSSZ(op.Body) == nil {
@@ -365,6 +453,11 @@ func tasksIn(operations [][]byte) map[[32]byte][32]byte {
 
 func taskID(kind ledger.Kind, chain string, epoch uint64) [32]byte {
 	return seedOf("task", uint8(kind), chain, epoch)
+}
+
+// recordTask tells certificates of one epoch with different numbers of signers apart.
+func recordTask(chain string, epoch uint64, absent int) [32]byte {
+	return seedOf("record", uint8(ledger.KindRecordCertificate), chain, epoch<<16|uint64(absent))
 }
 
 // orderOf is the same for all tasks of a kind about a peer until the home ledger

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/meshsec/meshsec/node/api"
@@ -75,7 +76,7 @@ func only(l *api.Ledger, prefix string) {
 }
 
 // ledgerParts are the tables to show.
-type ledgerParts struct{ totals, accounts, liens, peers, power, faults, slashes bool }
+type ledgerParts struct{ totals, accounts, liens, peers, power, faults, slashes, params bool }
 
 func (p *ledgerParts) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&p.totals, "totals", false, "show the sums")
@@ -85,6 +86,7 @@ func (p *ledgerParts) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&p.power, "power", false, "show the validators of the next epoch")
 	cmd.Flags().BoolVar(&p.faults, "faults", false, "show the recorded faults")
 	cmd.Flags().BoolVar(&p.slashes, "slashes", false, "show what was slashed")
+	cmd.Flags().BoolVar(&p.params, "params", false, "show the rules in force, and those that wait")
 }
 
 func (p *ledgerParts) print(w io.Writer, n naming, l api.Ledger) error {
@@ -100,9 +102,10 @@ func (p *ledgerParts) print(w io.Writer, n naming, l api.Ledger) error {
 		{p.accounts, func() error { return printAccounts(w, n, l.Accounts) }},
 		{p.liens, func() error { return printLiens(w, n, l.Liens) }},
 		{p.peers, func() error { return printPeers(w, l.Peers) }},
-		{p.power, func() error { return printPower(w, n, l.Power) }},
+		{p.power, func() error { return printPower(w, n, l) }},
 		{p.faults, func() error { return printFaults(w, n, l.Faults) }},
 		{p.slashes, func() error { return printSlashes(w, n, l.Slashes) }},
+		{p.params, func() error { return printParams(w, l) }},
 	} {
 		if !part.shown {
 			continue
@@ -138,23 +141,61 @@ func printLiens(w io.Writer, n naming, liens []ledger.LienView) error {
 }
 
 func printPeers(w io.Writer, peers []ledger.PeerView) error {
-	t := newTable(w, "peer", "accepted", "confirmed", "final", "statement", "virtual stake", "halted")
+	t := newTable(w, "peer", "accepted", "confirmed", "final", "statement", "virtual stake", "escrow", "halted")
 	for _, p := range peers {
 		halted := "no"
 		if p.Halted != "" {
 			halted = p.Halted
 		}
-		t.row(p.Chain, p.Accepted, p.Confirmed, p.Final, p.Imported, grouped(p.Virtual), halted)
+		if p.Overturned != 0 {
+			halted += fmt.Sprintf("; overturned from epoch %d on", p.Overturned)
+		}
+		if p.Backstop != "" {
+			halted += "; backstop " + p.Backstop
+		}
+		t.row(p.Chain, p.Accepted, p.Confirmed, p.Final, p.Imported, grouped(p.Virtual), grouped(p.Escrow), halted)
 	}
-	return t.print()
+	if err := t.print(); err != nil {
+		return err
+	}
+	for _, p := range peers {
+		if p.Warning != "" {
+			fmt.Fprintln(w, "warning:", p.Warning)
+		}
+	}
+	return nil
 }
 
-func printPower(w io.Writer, n naming, power []ledger.PowerView) error {
+// printParams prints rules as a manifest has them.
+func printParams(w io.Writer, l api.Ledger) error {
+	for _, p := range []struct {
+		title  string
+		params *ledger.Params
+	}{{"rules in force", l.Params}, {"rules that wait to be in force", l.Pending}} {
+		if p.params == nil {
+			continue
+		}
+		text, err := toml.Marshal(p.params)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "# %s\n%s", p.title, text)
+	}
+	return nil
+}
+
+func printPower(w io.Writer, n naming, l api.Ledger) error {
 	t := newTable(w, "validator", "key", "own stake", "power")
-	for _, p := range power {
+	for _, p := range l.Power {
 		t.row(n.id(p.Account[:]), n.id(p.Key), grouped(p.Own), grouped(p.Power))
 	}
-	return t.print()
+	if err := t.print(); err != nil {
+		return err
+	}
+	for _, j := range l.Jailed {
+		fmt.Fprintf(w, "jailed for downtime: %s in epoch %d; it may send \"meshsec unjail\" from epoch %d on\n", n.id(j.Account[:]), j.Epoch, j.Until)
+	}
+	return nil
 }
 
 func printFaults(w io.Writer, n naming, faults []ledger.FaultView) error {

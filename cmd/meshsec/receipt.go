@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 func newReceipt() *cobra.Command {
@@ -47,8 +48,11 @@ It fails if the operation was refused, or is not executed in time.`,
 
 // refused is an error unless the operation did what it says.
 func refused(r api.Receipt) error {
-	if r.OK {
+	switch {
+	case r.OK:
 		return nil
+	case r.Code == ledger.CodeQueued.String():
+		return fmt.Errorf("not executed yet: it waits since block %d of %s, whose epoch was full", r.Height, r.Chain)
 	}
 	return fmt.Errorf("refused in block %d of %s: %s", r.Height, r.Chain, r.Reason)
 }

@@ -143,9 +143,9 @@ func (s *session) await(ctx context.Context, timeout time.Duration, id [32]byte)
 		switch {
 		case ctx.Err() != nil:
 			return r, &unexecuted{id, ctx.Err()}
-		case err == nil:
+		case err == nil && r.Code != ledger.CodeQueued.String():
 			return r, nil
-		case !errors.Is(err, api.ErrNotFound) && !errors.Is(err, api.ErrUnavailable):
+		case err != nil && !errors.Is(err, api.ErrNotFound) && !errors.Is(err, api.ErrUnavailable):
 			return r, err
 		}
 		select {

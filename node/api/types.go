@@ -75,6 +75,9 @@ type Ledger struct {
 	Power    []ledger.PowerView   `json:"power"` // the set that signs the next epoch
 	Faults   []ledger.FaultView   `json:"faults"`
 	Slashes  []ledger.SlashView   `json:"slashes"`
+	Jailed   []ledger.JailView    `json:"jailed"`
+	Params   *ledger.Params       `json:"params"`
+	Pending  *ledger.Params       `json:"pending_params,omitempty"` // set by the authority, not in force yet
 	// AuthorityNonce is that of the next operation which the chain's authority signs.
 	AuthorityNonce uint64 `json:"authority_nonce"`
 }
@@ -108,6 +111,7 @@ type Receipt struct {
 	Epoch  uint64          `json:"epoch"`
 	Height uint64          `json:"height"`
 	OK     bool            `json:"ok"`
+	Code   string          `json:"code"` // see ledger.Code; "queued": it waits for a later epoch
 	Reason string          `json:"reason,omitempty"`
 }
 

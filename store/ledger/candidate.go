@@ -11,22 +11,6 @@ import (
 	"github.com/meshsec/meshsec/bls"
 )
 
-// DefaultParams are the values to start from (DESIGN §9).
-func DefaultParams() Params {
-	const hour = Duration(3_600_000)
-	return Params{
-		ChallengeWindow:   Window{Epochs: 2, Time: 24 * hour},
-		StatementExpiry:   5 * 24 * hour,
-		EvidenceAge:       14 * 24 * hour,
-		Unbonding:         Window{Epochs: 10, Time: 21 * 24 * hour},
-		CorrelationEpochs: 36,
-		DoubleVotePenalty: One / 20,
-		ReporterReward:    One / 20,
-		MaxDrift:          hour / 60,
-		MinLien:           Units(1000),
-	}
-}
-
 // Sort puts a manifest in canonical order.
 func (m *Manifest) Sort() {
 	byID := func(a, b AccountID) int { return bytes.Compare(a[:], b[:]) }

@@ -130,7 +130,13 @@ func NewWithdraw(account AccountID, nonce uint64, amount Amount) (*Operation, er
 // NewPledge creates or enlarges the part of account's lien to consumer that
 // stands behind validator.
 func NewPledge(account AccountID, nonce uint64, consumer string, validator AccountID, amount Amount, ratio Ratio) (*Operation, error) {
-	return newOperation(KindPledge, account, nonce, &Pledge{[]byte(consumer), validator, amount, uint64(ratio)})
+	return newOperation(KindPledge, account, nonce, &Pledge{[]byte(consumer), validator, amount, uint64(ratio), Amount{}})
+}
+
+// NewBackstop creates or enlarges the backstop part of account's lien to consumer;
+// accepts is the largest covered value that it stands for.
+func NewBackstop(account AccountID, nonce uint64, consumer string, amount Amount, ratio Ratio, accepts Amount) (*Operation, error) {
+	return newOperation(KindPledge, account, nonce, &Pledge{[]byte(consumer), Backstop, amount, uint64(ratio), accepts})
 }
 
 // NewRelease starts the unbonding of part of a lien.
@@ -160,7 +166,45 @@ func NewSubmitFault(f *SubmitFault) (*Operation, error) {
 	return newOperation(KindSubmitFault, AccountID{}, 0, f)
 }
 
-var kindNames = [...]string{"?", "register", "deposit", "withdraw", "pledge", "release", "update_peer", "confirm_peer", "import_statement", "submit_fault"}
+// NewRecordCertificate brings a certificate of our own, signed by set.
+func NewRecordCertificate(c *attest.Certificate, set *attest.ValidatorSet) (*Operation, error) {
+	return newOperation(KindRecordCertificate, AccountID{}, 0, &RecordCertificate{*c, *set})
+}
+
+// NewSetParams changes the rules; the authority signs it with its own nonce, as it does
+// the next three.
+func NewSetParams(nonce uint64, p *Params) (*Operation, error) {
+	return newOperation(KindSetParams, AccountID{}, nonce, &SetParams{*p})
+}
+
+// NewSetPeer changes how stake of chain counts.
+func NewSetPeer(nonce uint64, chain string, t Terms) (*Operation, error) {
+	return newOperation(KindSetPeer, AccountID{}, nonce, &SetPeer{[]byte(chain), t})
+}
+
+// NewTrustPeer makes a halted peer live again from cp; set signs the epoch after it.
+func NewTrustPeer(nonce uint64, cp *attest.Checkpoint, set *attest.ValidatorSet) (*Operation, error) {
+	return newOperation(KindTrustPeer, AccountID{}, nonce, &TrustPeer{*cp, *set})
+}
+
+// NewReleaseEscrow pays out of what backstops paid for consumer.
+func NewReleaseEscrow(nonce uint64, consumer string, account AccountID, amount Amount) (*Operation, error) {
+	return newOperation(KindReleaseEscrow, AccountID{}, nonce, &ReleaseEscrow{[]byte(consumer), account, amount})
+}
+
+// NewProveCover brings the Cover of a failed chain; proof proves the record under
+// CoverKey in its ledger at the checkpoint that the failure names.
+func NewProveCover(chain string, proof []byte) (*Operation, error) {
+	return newOperation(KindProveCover, AccountID{}, 0, &ProveCover{[]byte(chain), proof})
+}
+
+// NewUnjail lets account's validator take part again, which was jailed in epoch.
+func NewUnjail(account AccountID, nonce, epoch uint64) (*Operation, error) {
+	return newOperation(KindUnjail, account, nonce, &Unjail{epoch})
+}
+
+var kindNames = [...]string{"?", "register", "deposit", "withdraw", "pledge", "release", "update_peer", "confirm_peer", "import_statement", "submit_fault",
+	"record_certificate", "set_params", "set_peer", "trust_peer", "prove_cover", "release_escrow", "unjail"}
 
 // String is the kind's name.
 func (k Kind) String() string {

@@ -45,7 +45,8 @@ func (in *EpochInput) Check(spec *ChainSpec, parent *attest.Checkpoint) error {
 }
 
 // Execute runs one epoch: every operation in its order, then what ends an epoch
-// (finality of peers, slashes whose window has passed, the next validator set).
+// (finality and failures of peers, slashes whose window has passed, who was absent, the
+// next validator set, new parameters). What waited since earlier epochs runs first.
 // tree is the state at parent and does not change; the result holds what its next
 // version adds. The rules are those of m, which names the chain by in.ChainID.
 // An error means bad input (see Check) or a damaged state, never a bad operation.
@@ -58,6 +59,16 @@ func Execute(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochI
 		return nil, err
 	}
 	run := newRun(m, spec, tree, in.Epoch)
+	run.machine.parent = parent.Root()
+	params, err := must[Params](run.tree, paramsKey)
+	if err != nil {
+		return nil, fmt.Errorf("execute epoch %d of %s: %w", in.Epoch, spec.ID, err)
+	}
+	run.limits = params.Limits
+	run.height, run.machine.now = in.Blocks[0].Height, in.Blocks[0].Time
+	if err := run.drain(); err != nil {
+		return nil, fmt.Errorf("execute what waited for epoch %d of %s: %w", in.Epoch, spec.ID, err)
+	}
 	for _, block := range in.Blocks {
 		run.height, run.machine.now = block.Height, block.Time
 		for _, op := range block.Operations {
@@ -88,6 +99,8 @@ type run struct {
 	machine    *machine
 	tree       *trie.Tree
 	height     uint64
+	limits     Limits
+	spent      spent
 	transcript Transcript
 	receipts   []*Receipt
 }
@@ -102,18 +115,50 @@ func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
 	}
 }
 
-// operation runs one operation and writes its step.
+// operation runs one operation, or lets it wait, and writes its step.
 func (r *run) operation(encoded []byte) error {
-	receipt, err := r.machine.apply(encoded)
+	kind, ok := peekKind(encoded)
+	execute := !ok // what is no operation is refused at once
+	if ok {
+		waits, err := r.machine.waits(kind)
+		if err != nil {
+			return err
+		}
+		execute = !waits && r.fits(kind, len(encoded))
+	}
+	var receipt *Receipt
+	var err error
+	if execute {
+		receipt, err = r.machine.apply(encoded)
+	} else {
+		receipt, err = r.machine.wait(kind, encoded)
+	}
 	if err != nil {
 		return err
 	}
+	if execute {
+		r.spend(len(encoded))
+	}
+	return r.receipt(StepOperation, receipt)
+}
+
+// peekKind is the kind of an encoded operation; not ok for what is none.
+func peekKind(encoded []byte) (Kind, bool) {
+	op, err := DecodeOperation(encoded)
+	if err != nil {
+		return 0, false
+	}
+	return Kind(op.Kind), true
+}
+
+// receipt writes the step of an operation.
+func (r *run) receipt(kind uint8, receipt *Receipt) error {
 	root, err := receipt.HashTreeRoot()
 	if err != nil {
 		return err
 	}
 	r.receipts = append(r.receipts, receipt)
-	r.step(&Step{Operation: receipt.Operation, Receipt: root})
+	r.step(&Step{Kind: kind, Operation: receipt.Operation, Receipt: root})
 	return nil
 }
 
@@ -141,15 +186,24 @@ func (r *run) end() (set *attest.ValidatorSet, err error) {
 		if err := r.ending(func() error { return m.finalize(chain) }); err != nil {
 			return nil, err
 		}
+		if err := r.ending(func() error { return m.settleFailure(chain) }); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.executeSlashes(r.ending); err != nil {
+		return nil, err
+	}
+	if err := m.settleParticipation(r.ending); err != nil {
 		return nil, err
 	}
 	err = r.ending(func() error {
 		set, err = m.elect(r.height)
 		return err
 	})
-	return set, err
+	if err != nil {
+		return nil, err
+	}
+	return set, r.ending(m.adoptParams)
 }
 
 // result completes the checkpoint and commits the tree's next version.

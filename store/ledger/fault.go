@@ -32,8 +32,8 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if err != nil {
 		return err
 	}
-	if time+uint64(m.spec.Params.EvidenceAge) < m.now {
-		return refuse(CodeExpired, "the offence is older than the evidence age %v", m.spec.Params.EvidenceAge.Span())
+	if time+uint64(m.params.EvidenceAge) < m.now {
+		return refuse(CodeExpired, "the offence is older than the evidence age %v", m.params.EvidenceAge.Span())
 	}
 	if set.Root() != accused.ValidatorsRoot || accused.Accused.Len() != set.Len() {
 		return refuse(CodeInvalid, "the proof is about another set than that of epoch %d", accused.Epoch)
@@ -57,7 +57,7 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	}
 	for _, o := range verified.Offenders() {
 		offence := &Offence{
-			Fault: id, Kind: fault.Kind, Epoch: accused.Epoch, Share: ratioOf(&o.Power, &o.Total),
+			Fault: id, Kind: fault.Kind, Epoch: accused.Epoch, Power: NewAmount(&o.Power), Total: NewAmount(&o.Total),
 			Reference: reference, Later: later,
 		}
 		if fresh, err := m.convict(accused.ChainID, o.Account, offence); err != nil {
@@ -75,7 +75,7 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if err := m.queueGrown(accused.ChainID, id); err != nil {
 		return err
 	}
-	return m.haltIfFailed(accused.ChainID, accused.Epoch)
+	return m.haltIfFailed(fault, id, max(reference, later))
 }
 
 // offenceSet finds the set that signed the epoch of an offence, as this ledger
@@ -157,11 +157,11 @@ func (m *machine) references(chain string, epoch uint64, s *SubmitFault) (final,
 	}
 	base := min(peer.Final, epoch-1)
 	for n := uint64(0); n < referenceSearch && n <= base; n++ {
-		cp, err := m.checkpoint(chain, base-n)
+		cp, err := load[PeerCheckpoint](m.tx, checkpointKey(chain, base-n))
 		if err != nil {
-			return 0, 0, damaged("%v", err)
+			return 0, 0, err
 		}
-		if cp.Reference != 0 {
+		if cp != nil && cp.Reference != 0 { // a peer that was trusted anew has a gap
 			final = cp.Reference - 1
 			break
 		}
@@ -238,78 +238,45 @@ func (m *machine) queueGrown(chain string, fault [32]byte) error {
 			return err
 		}
 		e := &Execution{Chain: []byte(chain), Account: ids[i], Fault: fault, Epoch: m.epoch, Time: m.now}
-		n, err := queueList.length(m.tx)
-		if err != nil {
+		if err := m.queue(e); err != nil {
 			return err
 		}
-		if err := save(m.tx, queueList.item(n), e); err != nil {
-			return err
-		}
-		setCounter(m.tx, queueList, n+1)
-		frozen, err := counter(m.tx, frozenKey(chain))
-		if err != nil {
-			return err
-		}
-		setCounter(m.tx, frozenKey(chain), frozen+1)
 	}
+	return nil
+}
+
+// queue adds an execution, and freezes what is behind its chain until it has finished.
+func (m *machine) queue(e *Execution) error {
+	n, err := queueList.length(m.tx)
+	if err != nil {
+		return err
+	}
+	if err := save(m.tx, queueList.item(n), e); err != nil {
+		return err
+	}
+	setCounter(m.tx, queueList, n+1)
+	key := frozenKey(string(e.Chain))
+	frozen, err := counter(m.tx, key)
+	if err != nil {
+		return err
+	}
+	setCounter(m.tx, key, frozen+1)
 	return nil
 }
 
 func (m *machine) owesMore(off *Offender, all []*Offender) bool {
 	for _, o := range off.Offences {
-		if m.penalty(o, all) > o.Penalty {
+		if m.penalty(o, all).compare(o.Penalty.fraction()) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// penalty is max(base(kind), min(1, (3q)²)), scaled by One, where the severity q
-// is the sum over distinct offenders of their largest share of the power in an
-// offence within ± the correlation window of o (DESIGN §3.5).
-func (m *machine) penalty(o *Offence, all []*Offender) uint64 {
-	q := zero()
-	for _, off := range all {
-		largest := uint64(0)
-		for _, other := range off.Offences {
-			if distance(other.Epoch, o.Epoch) <= m.spec.Params.CorrelationEpochs {
-				largest = max(largest, other.Share)
-			}
-		}
-		q.AddUint64(q, largest)
-	}
-	return max(m.basePenalty(attest.FaultKind(o.Kind)), quadratic(q))
-}
-
-func (m *machine) basePenalty(kind attest.FaultKind) uint64 {
-	switch kind {
-	case attest.FaultDoubleVote:
-		return uint64(m.spec.Params.DoubleVotePenalty)
-	}
-	return One
-}
-
-// quadratic is min(1, (3q)²) with q scaled by One, rounded down.
-func quadratic(q *uint256.Int) uint64 {
-	p := new(uint256.Int).Mul(q, uint256.NewInt(3))
-	if !p.Lt(one) {
-		return One
-	}
-	p.Mul(p, p)
-	return p.Div(p, one).Uint64()
-}
-
-func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }
-
-// ratioOf is ⌊part·One/total⌋.
-func ratioOf(part, total *uint256.Int) uint64 {
-	r, _ := new(uint256.Int).MulDivOverflow(part, one, total)
-	return r.Uint64()
-}
-
 // haltIfFailed halts a peer of whose power a third was convicted within the
-// correlation window. Shares were rounded down, so each counts one more unit.
-func (m *machine) haltIfFailed(chain string, epoch uint64) error {
+// correlation window, and opens the failure that its backstops answer for.
+func (m *machine) haltIfFailed(f *Fault, id [32]byte, reference uint64) error {
+	chain := string(f.Chain)
 	if chain == m.spec.ID {
 		return nil // a chain's own ledger goes on: its peers decide what it is worth
 	}
@@ -317,23 +284,16 @@ func (m *machine) haltIfFailed(chain string, epoch uint64) error {
 	if err != nil {
 		return err
 	}
-	convicted := zero()
-	for _, off := range offs {
-		largest := uint64(0)
-		for _, o := range off.Offences {
-			if distance(o.Epoch, epoch) <= m.spec.Params.CorrelationEpochs {
-				largest = max(largest, o.Share+1)
-			}
-		}
-		convicted.AddUint64(convicted, largest)
-	}
-	if convicted.Mul(convicted, uint256.NewInt(3)).Lt(one) {
+	q := severity(offs, f.Epoch, m.params.CorrelationEpochs, true)
+	if third := (fraction{uint256.NewInt(1), uint256.NewInt(3)}); q.compare(third) < 0 {
 		return nil
 	}
 	peer, err := m.peer(chain)
-	if err != nil || peer.Halted != 0 {
+	if err != nil {
 		return err
 	}
-	peer.Halted, peer.HaltedAt = uint8(HaltConvicted), m.epoch
-	return save(m.tx, peerKey(chain), peer)
+	if err := m.halt(chain, peer, HaltConvicted); err != nil {
+		return err
+	}
+	return m.openFailure(f, id, min(peer.Final, f.Epoch-1), reference)
 }

@@ -41,6 +41,14 @@ func (m *machine) genesis(manifest *Manifest) (*attest.ValidatorSet, error) {
 	if err := save(m.tx, metaKey, &Meta{Time: m.now}); err != nil {
 		return nil, err
 	}
+	if err := save(m.tx, paramsKey, m.params); err != nil {
+		return nil, err
+	}
+	for _, p := range m.spec.Peers {
+		if err := save(m.tx, termsKey(p.Chain), p.terms()); err != nil {
+			return nil, err
+		}
+	}
 	for _, other := range manifest.Chains {
 		if other.ID == m.spec.ID {
 			continue
@@ -74,7 +82,10 @@ func (m *machine) genesisPeer(manifest *Manifest, spec *ChainSpec) error {
 		return fmt.Errorf("genesis set of %s: %w", spec.ID, err)
 	}
 	cp := &attest.Checkpoint{ChainID: []byte(spec.ID), Parent: m.network, Time: manifest.Genesis, ValidatorsRoot: set.Root()}
-	err = save(m.tx, peerKey(spec.ID), &Peer{Root: cp.Root(), ValidatorsRoot: cp.ValidatorsRoot, Time: cp.Time, Set: members(set)})
+	if err := save(m.tx, peerSetKey(spec.ID), &PeerSet{members(set)}); err != nil {
+		return err
+	}
+	err = save(m.tx, peerKey(spec.ID), &Peer{Root: cp.Root(), ValidatorsRoot: cp.ValidatorsRoot, Time: cp.Time})
 	if err != nil {
 		return err
 	}
@@ -145,7 +156,7 @@ func (m *machine) genesisAccount(a *GenesisAccount) error {
 		if err := m.checkPledgee(l.Consumer, l.Validator); err != nil {
 			return err
 		}
-		if err := m.addPart(v, l.Consumer, l.Validator, l.Amount.Int(), uint64(l.Ratio)); err != nil {
+		if err := m.addPart(v, l.Consumer, l.Validator, l.Amount.Int(), uint64(l.Ratio), l.Accepts.Int()); err != nil {
 			return err
 		}
 	}

@@ -8,20 +8,28 @@ import "encoding/binary"
 //	meta                                  Meta
 //	set                                   attest.ValidatorSet that signs the next epoch
 //	set/<epoch>                           SetRecord
+//	params, params/pending                Params in force, PendingParams
+//	terms/<chain>                         Terms
 //	account/<account>                     Account
 //	lien/<account>/<consumer>             Lien
 //	validator/<account>                   Validator
 //	key/<BLS key>, ckey/<type><key>       the account that ever registered it
 //	statement/<consumer>                  Statement
 //	import/<provider>                     Import
-//	peer/<chain>                          Peer
+//	peer/<chain>, peerset/<chain>         Peer, PeerSet
 //	checkpoint/<chain>/<epoch>            PeerCheckpoint
 //	offender/<chain>/<account>            Offender
 //	fault/<id>                            Fault
 //	frozen/<chain>                        count of executions not finished
+//	cover                                 Cover of this chain
+//	failure/<chain>, failure/<chain>/cover  Failure, the Cover that counts for it
+//	escrow/<consumer>                     amount that waits for the authority
+//	participation/<epoch mod 4>           Participation
+//	liveness/<account>                    Liveness
 //
 // and the lists (see list): accounts, validators, faults, slashes, queue,
-// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts).
+// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts),
+// waiting/open and waiting/signed (operations).
 func key(prefix string, parts ...[]byte) []byte {
 	k := []byte(prefix)
 	for _, p := range parts {
@@ -35,7 +43,15 @@ func num(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 var (
 	metaKey    = key("meta")
 	currentSet = key("set")
+	paramsKey  = key("params")
+	pendingKey = key("params", []byte("pending"))
+
+	// CoverKey is where a ledger keeps its [Cover]. ProveCover carries a proof of it.
+	CoverKey = key("cover")
 )
+
+// participationSlots is how many epochs participation is kept of.
+const participationSlots = 4
 
 func setKey(epoch uint64) []byte               { return key("set", num(epoch)) }
 func accountKey(id AccountID) []byte           { return key("account", id[:]) }
@@ -45,6 +61,15 @@ func consensusKeyKey(t uint8, k []byte) []byte { return key("ckey", append([]byt
 func peerKey(chain string) []byte              { return key("peer", []byte(chain)) }
 func faultKey(id [32]byte) []byte              { return key("fault", id[:]) }
 func frozenKey(chain string) []byte            { return key("frozen", []byte(chain)) }
+func termsKey(chain string) []byte             { return key("terms", []byte(chain)) }
+func peerSetKey(chain string) []byte           { return key("peerset", []byte(chain)) }
+func escrowKey(consumer string) []byte         { return key("escrow", []byte(consumer)) }
+func livenessKey(id AccountID) []byte          { return key("liveness", id[:]) }
+func failureKey(chain string) []byte           { return key("failure", []byte(chain)) }
+func failureCoverKey(chain string) []byte      { return key("failure", []byte(chain), []byte("cover")) }
+func participationKey(epoch uint64) []byte {
+	return key("participation", num(epoch%participationSlots))
+}
 
 func lienKey(id AccountID, consumer string) []byte {
 	return key("lien", id[:], []byte(consumer))
@@ -76,6 +101,8 @@ var (
 	faultList     = list("faults")
 	slashList     = list("slashes")
 	queueList     = list("queue")
+	openList      = list("waiting/open")
+	signedList    = list("waiting/signed")
 )
 
 func lienList(consumer string, validator AccountID) list {

@@ -15,16 +15,26 @@ type machine struct {
 	chains  []string // of the network, sorted
 	spec    *ChainSpec
 	state   State
-	tx      *txn // of the step under way
+	tx      *txn    // of the step under way
+	params  *Params // in force in it
 
-	epoch uint64 // being executed
-	now   uint64 // time of the block under way
+	epoch  uint64   // being executed
+	parent [32]byte // root of the checkpoint before it
+	now    uint64   // time of the block under way
 }
 
 // step runs f over a fresh transaction. A *Refusal leaves the state untouched and
 // is returned; so is every other error, which means that the state is damaged.
 func (m *machine) step(f func() error) error {
 	m.tx = newTxn(m.state)
+	params, err := load[Params](m.tx, paramsKey)
+	if err != nil {
+		return err
+	}
+	if params == nil { // only genesis runs before there are any
+		params = &m.spec.Params
+	}
+	m.params = params
 	if err := f(); err != nil {
 		return err
 	}
@@ -65,8 +75,18 @@ func (m *machine) operation(op *Operation) error {
 		return signed(m, op, m.pledge)
 	case KindRelease:
 		return signed(m, op, m.release)
+	case KindUnjail:
+		return signed(m, op, m.unjail)
 	case KindDeposit:
 		return authorised(m, op, m.deposit)
+	case KindSetParams:
+		return authorised(m, op, m.setParams)
+	case KindSetPeer:
+		return authorised(m, op, m.setPeer)
+	case KindTrustPeer:
+		return authorised(m, op, m.trustPeer)
+	case KindReleaseEscrow:
+		return authorised(m, op, m.releaseEscrow)
 	case KindUpdatePeer:
 		return open(op, m.updatePeer)
 	case KindConfirmPeer:
@@ -75,6 +95,10 @@ func (m *machine) operation(op *Operation) error {
 		return open(op, m.importStatement)
 	case KindSubmitFault:
 		return open(op, m.submitFault)
+	case KindRecordCertificate:
+		return open(op, m.recordCertificate)
+	case KindProveCover:
+		return open(op, m.proveCover)
 	}
 	return refuse(CodeMalformed, "unknown kind of operation %d", op.Kind)
 }
@@ -206,7 +230,14 @@ func (m *machine) peer(chain string) (*Peer, error) {
 
 // checkpoint reads an accepted checkpoint of a peer.
 func (m *machine) checkpoint(chain string, epoch uint64) (*PeerCheckpoint, error) {
-	cp, err := load[PeerCheckpoint](m.tx, checkpointKey(chain, epoch))
+	peer, err := must[Peer](m.tx, peerKey(chain))
+	if err != nil {
+		return nil, err
+	}
+	var cp *PeerCheckpoint
+	if epoch <= peer.Accepted { // beyond it there may be records of a branch that was given up
+		cp, err = load[PeerCheckpoint](m.tx, checkpointKey(chain, epoch))
+	}
 	if err == nil && cp == nil {
 		err = refuse(CodeUnknown, "epoch %d of %s is not accepted here", epoch, chain)
 	}

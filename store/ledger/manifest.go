@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"time"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -30,45 +29,25 @@ type ChainSpec struct {
 	Validators  []*Candidate      `toml:"validators" json:"validators"` // sorted by key
 }
 
-// Params are a chain's rules. Windows in time pass when this chain's own block
-// time has moved by them.
-type Params struct {
-	ChallengeWindow   Window   `toml:"challenge_window" json:"challenge_window"`     // from acceptance to finality, and from a proof to its slash
-	StatementExpiry   Duration `toml:"statement_expiry" json:"statement_expiry"`     // how long an imported statement gives power
-	EvidenceAge       Duration `toml:"evidence_age" json:"evidence_age"`             // how long an offence can be punished
-	Unbonding         Window   `toml:"unbonding" json:"unbonding"`                   // how long released stake stays slashable
-	CorrelationEpochs uint64   `toml:"correlation_epochs" json:"correlation_epochs"` // offences this near to each other add up
-	DoubleVotePenalty Ratio    `toml:"double_vote_penalty" json:"double_vote_penalty"`
-	ReporterReward    Ratio    `toml:"reporter_reward" json:"reporter_reward"` // share of what the offender's own stake lost; at most 0.05
-	MaxDrift          Duration `toml:"max_drift" json:"max_drift"`             // how far a peer's clock may be ahead of ours
-	MinLien           Amount   `toml:"min_lien" json:"min_lien"`               // smallest part of a lien
-}
-
-// Window has passed when both have: so many epochs and so much time.
-type Window struct {
-	Epochs uint64   `toml:"epochs" json:"epochs"`
-	Time   Duration `toml:"time" json:"time"`
-}
-
-// Passed reports whether w lies between (epoch0, time0) and (epoch, time).
-func (w Window) Passed(epoch0, time0, epoch, time uint64) bool {
-	return epoch >= epoch0 && epoch-epoch0 >= w.Epochs && time >= time0 && time-time0 >= uint64(w.Time)
-}
-
 // Authority signs what the home chain itself would say if it knew of the mesh
-// (DESIGN §3.3): so far, deposits. Threshold of Keys must sign.
+// (DESIGN §3.3): deposits, parameters, peers that are trusted anew, what leaves the
+// escrow. Threshold of Keys must sign.
 type Authority struct {
 	Threshold uint64      `toml:"threshold" json:"threshold"`
 	Keys      []AccountID `toml:"keys" json:"keys"` // ed25519, sorted
 }
 
-// PeerSpec says how stake that a peer pledges becomes power here (DESIGN §3.4).
+// PeerSpec says how stake that a peer pledges becomes power here at genesis (DESIGN
+// §3.4); the authority may change it, see [SetPeer].
 type PeerSpec struct {
 	Chain    string `toml:"chain" json:"chain"`
 	Price    Ratio  `toml:"price" json:"price"`       // base units here for one base unit there
 	Discount Ratio  `toml:"discount" json:"discount"` // taken off the price, below 1
 	Cap      Ratio  `toml:"cap" json:"cap"`           // largest virtual stake of this provider, as a share of the own stake here
 }
+
+// terms are those of the record.
+func (p *PeerSpec) terms() *Terms { return &Terms{Price: p.Price, Discount: p.Discount, Cap: p.Cap} }
 
 // GenesisAccount is an account at genesis.
 type GenesisAccount struct {
@@ -81,9 +60,10 @@ type GenesisAccount struct {
 // have one ratio.
 type GenesisLien struct {
 	Consumer  string    `toml:"consumer" json:"consumer"`
-	Validator AccountID `toml:"validator" json:"validator"` // account on the consumer chain
+	Validator AccountID `toml:"validator" json:"validator"` // account on the consumer chain, zero: the backstop
 	Amount    Amount    `toml:"amount" json:"amount"`
 	Ratio     Ratio     `toml:"ratio" json:"ratio"`
+	Accepts   Amount    `toml:"accepts" json:"accepts"` // of the backstop: the largest covered value that it stands for
 }
 
 // Candidate is a validator at genesis with its binding (DESIGN §2). The two
@@ -95,25 +75,6 @@ type Candidate struct {
 	ConsensusKey       HexBytes  `toml:"consensus_key" json:"consensus_key"`
 	Possession         HexBytes  `toml:"possession" json:"possession,omitempty"`
 	ConsensusSignature HexBytes  `toml:"consensus_signature" json:"consensus_signature,omitempty"`
-}
-
-// Duration is a time span in milliseconds. As text it is Go's form, such as 24h.
-type Duration uint64
-
-// Span converts d.
-func (d Duration) Span() time.Duration { return time.Duration(d) * time.Millisecond }
-
-// MarshalText is Go's form.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.Span().String()), nil }
-
-// UnmarshalText reads Go's form; whole milliseconds, not negative.
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	if err != nil || v < 0 || v%time.Millisecond != 0 {
-		return fmt.Errorf("%q is not a duration such as 90s or 24h", b)
-	}
-	*d = Duration(v / time.Millisecond)
-	return nil
 }
 
 // ParseManifest reads a manifest in TOML; an unknown key is an error. It does not

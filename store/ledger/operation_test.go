@@ -67,15 +67,17 @@ func TestRefusedOperationsSayWhyAndChangeNothing(t *testing.T) {
 	refused(t, m, "alpha", ledger.CodeVault, own(ledger.NewWithdraw(v.ID, nonce, units(1_000_000))))
 	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewWithdraw(v.ID, nonce, units(0))))
 
-	refused(t, m, "alpha", ledger.CodeVault, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(2_000_000), ledger.One/10*3)))      // I1
-	refused(t, m, "alpha", ledger.CodeVault, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(1_000_000), ledger.One)))           // I2
-	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(1000), ledger.One/10)))             // lower ratio
-	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(1000), 0)))                         // no ratio
-	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(0), ledger.One/10*3)))              // nothing
-	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "omega", to, units(1000), ledger.One/2)))           // no such chain
-	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "beta", v.ID, units(1000), ledger.One/2)))          // not in beta's set
-	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "beta", ledger.Backstop, units(1000), ledger.One))) // nobody
-	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "alpha", to, units(1000), ledger.One/2)))           // not a validator here
+	refused(t, m, "alpha", ledger.CodeVault, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(2_000_000), ledger.One/10*3)))        // I1
+	refused(t, m, "alpha", ledger.CodeVault, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(1_000_000), ledger.One)))             // I2
+	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(1000), ledger.One/10)))               // lower ratio
+	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(1000), 0)))                           // no ratio
+	refused(t, m, "alpha", ledger.CodeLimit, own(ledger.NewPledge(v.ID, nonce, "beta", to, units(0), ledger.One/10*3)))                // nothing
+	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "omega", to, units(1000), ledger.One/2)))             // no such chain
+	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "beta", v.ID, units(1000), ledger.One/2)))            // not in beta's set
+	refused(t, m, "alpha", ledger.CodeMalformed, own(ledger.NewPledge(v.ID, nonce, "beta", ledger.Backstop, units(1000), ledger.One))) // accepts nothing
+	refused(t, m, "alpha", ledger.CodeInvalid, own(ledger.NewBackstop(v.ID, nonce, "alpha", units(1000), ledger.One, units(1))))       // of itself
+	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewBackstop(v.ID, nonce, "omega", units(1000), ledger.One, units(1))))       // no such chain
+	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewPledge(v.ID, nonce, "alpha", to, units(1000), ledger.One/2)))             // not a validator here
 
 	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewRelease(v.ID, nonce, "omega", to, units(1))))
 	refused(t, m, "alpha", ledger.CodeUnknown, own(ledger.NewRelease(v.ID, nonce, "beta", beta.Validators[1].ID, units(1))))

@@ -1,6 +1,6 @@
 package ledger
 
-//go:generate go tool sszgen --path operations.go --include ../../attest --output operations_ssz.go
+//go:generate go tool sszgen --path operations.go --include ../../attest,params.go,text.go,penalty.go --output operations_ssz.go
 
 import "github.com/meshsec/meshsec/attest"
 
@@ -20,13 +20,29 @@ const (
 	KindConfirmPeer
 	KindImportStatement
 	KindSubmitFault
+	KindRecordCertificate
+	KindSetParams
+	KindSetPeer
+	KindTrustPeer
+	KindProveCover
+	KindReleaseEscrow
+	KindUnjail
 )
 
+// open reports whether anybody may submit operations of this kind: everything in
+// them is verified.
+func (k Kind) open() bool {
+	switch k {
+	case KindUpdatePeer, KindConfirmPeer, KindImportStatement, KindSubmitFault, KindRecordCertificate, KindProveCover:
+		return true
+	}
+	return false
+}
+
 // Operation is the envelope. Account is the ed25519 public key of the signer and
-// Nonce its count of operations; both are zero where anybody may submit
-// (UpdatePeer, ConfirmPeer, ImportStatement, SubmitFault: everything in them is
-// verified). Deposit is signed by the chain's authority, with the authority's
-// nonce and a zero Account.
+// Nonce its count of operations; both are zero where anybody may submit, see
+// [Kind.open]. Deposit, SetParams, SetPeer, TrustPeer and ReleaseEscrow are signed by
+// the chain's authority, with the authority's nonce and a zero Account.
 //
 // Expires, if not 0, is the last block time at which the operation counts. It keeps
 // others from replaying one that was refused, and makes a second attempt another
@@ -66,13 +82,17 @@ type Withdraw struct {
 	Amount [32]byte `ssz-size:"32"`
 }
 
-// Pledge creates or enlarges the part of a lien that stands behind one validator.
-// Ratio may raise that of an existing lien, never lower it.
+// Pledge creates or enlarges the part of a lien that stands behind one validator, or,
+// with the zero account, behind the consumer as a whole: the backstop. Ratio may raise
+// that of an existing lien, never lower it. Accepts is the largest covered value of the
+// consumer, in its base units, that the backstop stands for; it may only rise too, and
+// is zero for a validator.
 type Pledge struct {
 	Consumer  []byte   `ssz-max:"50"`
 	Validator [32]byte `ssz-size:"32"`
 	Amount    [32]byte `ssz-size:"32"`
 	Ratio     uint64
+	Accepts   [32]byte `ssz-size:"32"`
 }
 
 // Release starts the unbonding of part of a lien.
@@ -116,4 +136,51 @@ type SubmitFault struct {
 	Set        attest.ValidatorSet
 	LaterEpoch uint64
 	Later      []byte `ssz-max:"65536"`
+}
+
+// RecordCertificate brings a certificate of our own last epoch or the one before: who
+// signed it was there. Set is the one that signed it.
+type RecordCertificate struct {
+	Certificate attest.Certificate
+	Set         attest.ValidatorSet
+}
+
+// SetParams changes the chain's rules. What binds others takes effect when one
+// unbonding time of the old rules has passed, everything else in the next epoch; a
+// later SetParams replaces one that still waits.
+type SetParams struct {
+	Params Params
+}
+
+// SetPeer changes how stake that Chain pledges counts here, from the next set on. A
+// zero cap ejects the provider.
+type SetPeer struct {
+	Chain []byte `ssz-max:"50"`
+	Terms Terms
+}
+
+// TrustPeer makes a halted peer live again from a checkpoint that the authority
+// vouches for. Set is the one that signs the epoch after it.
+type TrustPeer struct {
+	Checkpoint attest.Checkpoint
+	Set        attest.ValidatorSet
+}
+
+// ProveCover brings the Cover of a failed chain: a trie proof of it under the ledger
+// root of the checkpoint that its failure names.
+type ProveCover struct {
+	Chain []byte `ssz-max:"50"`
+	Proof []byte `ssz-max:"98304"`
+}
+
+// ReleaseEscrow pays what backstops of this chain paid for Consumer into an account.
+type ReleaseEscrow struct {
+	Consumer []byte   `ssz-max:"50"`
+	Account  [32]byte `ssz-size:"32"`
+	Amount   [32]byte `ssz-size:"32"`
+}
+
+// Unjail lets the signing validator take part again.
+type Unjail struct {
+	Epoch uint64 // in which it was jailed
 }

@@ -11,6 +11,7 @@ type HaltReason uint8
 // The reasons.
 const (
 	HaltConvicted HaltReason = 1 // a third of its power was convicted
+	HaltStale     HaltReason = 2 // nothing was heard of it for half of the unbonding time
 )
 
 // String is one sentence.
@@ -20,6 +21,8 @@ func (r HaltReason) String() string {
 		return ""
 	case HaltConvicted:
 		return "at least 1/3 of its power was convicted of faults"
+	case HaltStale:
+		return "its last accepted checkpoint is older than half of the unbonding time"
 	}
 	return "unknown reason"
 }
@@ -41,7 +44,7 @@ func (m *machine) updatePeer(u *UpdatePeer) error {
 		return refuse(CodeUnknown, "epoch %d of %s comes before epoch %d", peer.Accepted+1, chain, cp.Epoch)
 	case cp.Time < peer.Time:
 		return refuse(CodeInvalid, "the time of epoch %d of %s is before that of the epoch before", cp.Epoch, chain)
-	case cp.Time > m.now+uint64(m.spec.Params.MaxDrift):
+	case cp.Time > m.now+uint64(m.params.MaxDrift):
 		return refuse(CodeLimit, "the time of epoch %d of %s is %d ms ahead of ours", cp.Epoch, chain, cp.Time-m.now)
 	}
 	set, err := verifiedSet(&u.Set, peer.ValidatorsRoot)
@@ -54,7 +57,9 @@ func (m *machine) updatePeer(u *UpdatePeer) error {
 		return invalid("certificate", err)
 	}
 	peer.Accepted, peer.Root, peer.ValidatorsRoot, peer.Time = next.Epoch, next.Root, next.ValidatorsRoot, next.Time
-	peer.Set = members(&u.Set)
+	if err := save(m.tx, peerSetKey(chain), &PeerSet{members(&u.Set)}); err != nil {
+		return err
+	}
 	if err := save(m.tx, peerKey(chain), peer); err != nil {
 		return err
 	}
@@ -106,7 +111,7 @@ func (m *machine) confirmPeer(c *ConfirmPeer) error {
 	if err != nil {
 		return err
 	}
-	if signing == nil || signing.Time+uint64(m.spec.Params.EvidenceAge) < m.now {
+	if signing == nil || signing.Time+uint64(m.params.EvidenceAge) < m.now {
 		return refuse(CodeExpired, "the claim is by our set of epoch %d, which is too old", claim.Epoch)
 	}
 	set, err := verifiedSet(&c.Set, signing.Root)
@@ -142,6 +147,9 @@ func (m *machine) inForce(cp *PeerCheckpoint, proof []byte) (*uint64, error) {
 	if err := in.UnmarshalSSZ(value); err != nil {
 		return nil, refuse(CodeInvalid, "the proven record is not an import: %v", err)
 	}
+	if len(in.Statement.Entries) == 0 { // it gave nobody power
+		return nil, nil
+	}
 	return &in.Epoch, nil
 }
 
@@ -165,13 +173,17 @@ func (m *machine) importStatement(i *ImportStatement) error {
 	if err != nil {
 		return err
 	}
+	terms, err := load[Terms](m.tx, termsKey(chain))
+	if err != nil {
+		return err
+	}
 	old, err := load[Import](m.tx, ImportKey(chain))
 	switch {
 	case err != nil:
 		return err
 	case peer.Halted != 0:
 		return refuse(CodeHalted, "%s is halted: %v", chain, HaltReason(peer.Halted))
-	case m.spec.Peer(chain) == nil:
+	case terms == nil:
 		return refuse(CodeUnknown, "stake of %s does not count on %s", chain, m.spec.ID)
 	case i.Epoch > peer.Final:
 		return refuse(CodeUnknown, "epoch %d of %s is not final here, %d is", i.Epoch, chain, peer.Final)
@@ -182,7 +194,7 @@ func (m *machine) importStatement(i *ImportStatement) error {
 	if err != nil {
 		return err
 	}
-	if cp.Time+uint64(m.spec.Params.StatementExpiry) <= m.now {
+	if cp.Time+uint64(m.params.StatementExpiry) <= m.now {
 		return refuse(CodeExpired, "the statement of epoch %d of %s is too old", i.Epoch, chain)
 	}
 	value, present, err := proven(cp.LedgerRoot, StatementKey(m.spec.ID), i.Proof)
@@ -198,12 +210,15 @@ func (m *machine) importStatement(i *ImportStatement) error {
 	return save(m.tx, ImportKey(chain), &Import{Epoch: i.Epoch, Time: cp.Time, Statement: *st})
 }
 
-// finalize makes a peer's confirmed epochs final whose challenge window has
-// passed, at most finalizePerEpoch of them.
+// finalize makes a peer's confirmed epochs final whose challenge window has passed, at
+// most finalizePerEpoch of them, and halts a peer that has grown stale.
 func (m *machine) finalize(chain string) error {
 	peer, err := m.peer(chain)
 	if err != nil || peer.Halted != 0 {
 		return err
+	}
+	if m.now > peer.Time+uint64(m.params.Unbonding.Time)/2 {
+		return m.halt(chain, peer, HaltStale)
 	}
 	before := peer.Final
 	for peer.Final < peer.Confirmed && peer.Final-before < finalizePerEpoch {
@@ -211,7 +226,7 @@ func (m *machine) finalize(chain string) error {
 		if err != nil {
 			return damaged("%v", err)
 		}
-		if !m.spec.Params.ChallengeWindow.Passed(cp.AcceptedEpoch, cp.AcceptedTime, m.epoch, m.now) {
+		if !m.params.ChallengeWindow.Passed(cp.AcceptedEpoch, cp.AcceptedTime, m.epoch, m.now) {
 			break
 		}
 		peer.Final++
@@ -223,3 +238,70 @@ func (m *machine) finalize(chain string) error {
 }
 
 const finalizePerEpoch = 64
+
+// halt stops following a peer: nothing of it is accepted or imported, its stake gives no
+// power, and liens to it mature by our own clock, until the authority trusts a new
+// checkpoint. What was accepted and is not final yet is overturned by a conviction. A
+// conviction takes the place of staleness.
+func (m *machine) halt(chain string, peer *Peer, reason HaltReason) error {
+	if peer.Halted == uint8(reason) || peer.Halted == uint8(HaltConvicted) {
+		return nil
+	}
+	if peer.Halted == 0 {
+		peer.HaltedAt, peer.HaltedTime = m.epoch, m.now
+	}
+	peer.Halted = uint8(reason)
+	if reason == HaltConvicted && peer.Accepted > peer.Final {
+		peer.Overturned = peer.Final + 1
+	}
+	return save(m.tx, peerKey(chain), peer)
+}
+
+// trustPeer makes a halted peer live again, from a checkpoint that the authority vouches
+// for. Its statement from before gives no power any more: a new one must become final.
+func (m *machine) trustPeer(t *TrustPeer) error {
+	cp := &t.Checkpoint
+	chain := string(cp.ChainID)
+	peer, err := m.peer(chain)
+	switch {
+	case err != nil:
+		return err
+	case peer.Halted == 0:
+		return refuse(CodeInvalid, "%s is not halted: it is followed by its certificates", chain)
+	case cp.Epoch <= peer.Final:
+		return refuse(CodeInvalid, "epoch %d of %s is final already: the checkpoint must be a later one", peer.Final, chain)
+	case cp.Time < peer.Time && cp.Epoch > peer.Accepted:
+		return refuse(CodeInvalid, "the time of epoch %d of %s is before that of the last one accepted", cp.Epoch, chain)
+	case cp.Time > m.now+uint64(m.params.MaxDrift):
+		return refuse(CodeLimit, "the time of epoch %d of %s is %d ms ahead of ours", cp.Epoch, chain, cp.Time-m.now)
+	case m.now > cp.Time+uint64(m.params.Unbonding.Time)/2:
+		return refuse(CodeExpired, "the checkpoint of epoch %d of %s is stale itself: name one younger than %v", cp.Epoch, chain, (m.params.Unbonding.Time / 2).Span())
+	}
+	if _, err := verifiedSet(&t.Set, cp.ValidatorsRoot); err != nil {
+		return err
+	}
+	root := cp.Root()
+	*peer = Peer{
+		Accepted: cp.Epoch, Confirmed: cp.Epoch, Final: cp.Epoch,
+		Root: root, ValidatorsRoot: cp.ValidatorsRoot, Time: cp.Time,
+	}
+	if err := save(m.tx, peerKey(chain), peer); err != nil {
+		return err
+	}
+	if err := save(m.tx, peerSetKey(chain), &PeerSet{members(&t.Set)}); err != nil {
+		return err
+	}
+	err = save(m.tx, checkpointKey(chain, cp.Epoch), &PeerCheckpoint{
+		Root: root, LedgerRoot: cp.LedgerRoot, ValidatorsRoot: cp.ValidatorsRoot, Time: cp.Time,
+		AcceptedEpoch: m.epoch, AcceptedTime: m.now,
+	})
+	if err != nil {
+		return err
+	}
+	in, err := load[Import](m.tx, ImportKey(chain))
+	if err != nil || in == nil {
+		return err
+	}
+	nothing := Statement{Provider: []byte(chain), Consumer: []byte(m.spec.ID)}
+	return save(m.tx, ImportKey(chain), &Import{Epoch: cp.Epoch, Time: cp.Time, Statement: nothing})
+}

@@ -17,16 +17,16 @@ type member struct {
 	power   *uint256.Int
 }
 
-// powers computes the power of every registered validator that was not convicted:
-// own stake plus what the statements in force give it (DESIGN §3.4).
-func powers(v View, spec *ChainSpec, now uint64) ([]*member, error) {
-	ids, err := validatorList.accounts(v)
+// powers computes the power of every registered validator that was neither convicted
+// nor jailed: own stake plus what the statements in force give it (DESIGN §3.4).
+func (m *machine) powers() ([]*member, error) {
+	ids, err := validatorList.accounts(m.tx)
 	if err != nil {
 		return nil, err
 	}
 	own := map[AccountID]*uint256.Int{}
 	total := zero()
-	home, err := load[Statement](v, StatementKey(spec.ID))
+	home, err := load[Statement](m.tx, StatementKey(m.spec.ID))
 	if err != nil {
 		return nil, err
 	}
@@ -36,84 +36,114 @@ func powers(v View, spec *ChainSpec, now uint64) ([]*member, error) {
 		}
 		total = Amount(home.Amount).Int()
 	}
-	virtual, err := virtualStake(v, spec, total, now)
+	virtual, err := virtualStake(m.tx, m.params, m.chains, total, m.now)
 	if err != nil {
 		return nil, err
 	}
 	var out []*member
 	for _, id := range ids {
-		off, err := load[Offender](v, offenderKey(spec.ID, id))
+		off, err := load[Offender](m.tx, offenderKey(m.spec.ID, id))
 		if err != nil {
 			return nil, err
 		}
 		if off != nil {
 			continue
 		}
-		rec, err := must[Validator](v, validatorKey(id))
+		rec, err := must[Validator](m.tx, validatorKey(id))
 		if err != nil {
 			return nil, err
 		}
-		m := &member{account: id, rec: rec, own: zero(), power: zero()}
+		if rec.Jailed != 0 {
+			continue
+		}
+		p := &member{account: id, rec: rec, own: zero(), power: zero()}
 		if o := own[id]; o != nil {
-			m.own, m.power = o, o.Clone()
+			p.own, p.power = o, o.Clone()
 		}
 		for _, byValidator := range virtual {
 			if x := byValidator[id]; x != nil {
-				m.power.Add(m.power, x)
+				p.power.Add(p.power, x)
 			}
 		}
-		out = append(out, m)
+		out = append(out, p)
 	}
 	return out, nil
 }
 
-// virtualStake is what each provider's statement in force gives each validator,
-// in the order of the peers. ownStake is the base of the caps.
-func virtualStake(v View, spec *ChainSpec, ownStake *uint256.Int, now uint64) ([]map[AccountID]*uint256.Int, error) {
-	out := make([]map[AccountID]*uint256.Int, len(spec.Peers))
-	for i, p := range spec.Peers {
-		in, err := load[Import](v, ImportKey(p.Chain))
+// ownStake is what is bonded on this chain for itself.
+func ownStake(v View, chain string) (*uint256.Int, error) {
+	home, err := load[Statement](v, StatementKey(chain))
+	if err != nil || home == nil {
+		return zero(), err
+	}
+	return Amount(home.Amount).Int(), nil
+}
+
+// virtualStake is what each chain's statement in force gives each validator, in the
+// order of chains. ownStake is the base of the caps.
+func virtualStake(v View, p *Params, chains []string, ownStake *uint256.Int, now uint64) ([]map[AccountID]*uint256.Int, error) {
+	out := make([]map[AccountID]*uint256.Int, len(chains))
+	for i, chain := range chains {
+		in, terms, err := counting(v, p, chain, now)
 		if err != nil {
 			return nil, err
 		}
-		peer, err := must[Peer](v, peerKey(p.Chain))
-		if err != nil {
-			return nil, err
+		if in != nil {
+			out[i], _, _ = convert(in, terms, ownStake)
 		}
-		if in == nil || peer.Halted != 0 || in.Time+uint64(spec.Params.StatementExpiry) <= now {
-			continue
-		}
-		out[i] = convert(&in.Statement, p, ownStake)
 	}
 	return out, nil
 }
 
-// convert prices a statement: ⌊⌊amount·price⌋·(1−discount)⌋ for each validator,
-// and all of them scaled pro rata if together they exceed the provider's cap.
-func convert(st *Statement, p *PeerSpec, ownStake *uint256.Int) map[AccountID]*uint256.Int {
-	out := map[AccountID]*uint256.Int{}
+// counting is the statement of a provider that counts now, nil if none does: it was
+// imported, has not expired, and the provider is neither halted nor without terms.
+func counting(v View, p *Params, chain string, now uint64) (*Statement, *Terms, error) {
+	terms, err := load[Terms](v, termsKey(chain))
+	if err != nil || terms == nil {
+		return nil, nil, err
+	}
+	in, err := load[Import](v, ImportKey(chain))
+	if err != nil || in == nil {
+		return nil, nil, err
+	}
+	peer, err := must[Peer](v, peerKey(chain))
+	if err != nil || peer.Halted != 0 || in.Time+uint64(p.StatementExpiry) <= now {
+		return nil, nil, err
+	}
+	return &in.Statement, terms, nil
+}
+
+// convert prices a statement (DESIGN §3.4): virtual stake is
+// ⌊⌊amount·price⌋·(1−discount)⌋ for each validator, and all of them scaled pro rata if
+// together they exceed the provider's cap. What is slashable of it goes the same way.
+// The backstop's slashable amount is priced alike, and not capped: it gives no power.
+func convert(st *Statement, t *Terms, ownStake *uint256.Int) (virtual, slashable map[AccountID]*uint256.Int, backstop *uint256.Int) {
+	virtual, slashable, backstop = map[AccountID]*uint256.Int{}, map[AccountID]*uint256.Int{}, zero()
+	price := func(amount Amount) *uint256.Int {
+		return share(share(amount.Int(), uint64(t.Price)), One-uint64(t.Discount))
+	}
 	sum := zero()
 	for _, e := range st.Entries {
 		if e.Validator == Backstop {
+			backstop = price(e.Slashable)
 			continue
 		}
-		x := share(share(Amount(e.Amount).Int(), uint64(p.Price)), One-uint64(p.Discount))
-		out[e.Validator] = x
-		sum.Add(sum, x)
+		virtual[e.Validator], slashable[e.Validator] = price(e.Amount), price(e.Slashable)
+		sum.Add(sum, virtual[e.Validator])
 	}
-	if limit := share(ownStake, uint64(p.Cap)); sum.Gt(limit) {
-		for id, x := range out {
-			scaled, _ := new(uint256.Int).MulDivOverflow(x, limit, sum)
-			out[id] = scaled
+	if limit := share(ownStake, uint64(t.Cap)); sum.Gt(limit) {
+		scale := fraction{limit, sum}
+		for id := range virtual {
+			virtual[id], slashable[id] = scale.of(virtual[id]), scale.of(slashable[id])
 		}
 	}
-	return out
+	return virtual, slashable, backstop
 }
 
 // nextSet is the validator set that signs the next epoch: the attest.MaxValidators
 // strongest of positive power, sorted by key. It is nil if that leaves nobody.
 func (m *machine) nextSet() (*attest.ValidatorSet, error) {
-	all, err := powers(m.tx, m.spec, m.now)
+	all, err := m.powers()
 	if err != nil {
 		return nil, err
 	}
@@ -164,5 +194,10 @@ func (m *machine) elect(height uint64) (*attest.ValidatorSet, error) {
 	if err := save(m.tx, setKey(m.epoch+1), &SetRecord{Root: set.Root(), Time: m.now}); err != nil {
 		return nil, err
 	}
-	return set, m.totals(func(meta *Meta) { meta.Epoch, meta.Height, meta.Time = m.epoch, height, m.now })
+	if err := m.writeCover(set); err != nil {
+		return nil, err
+	}
+	return set, m.totals(func(meta *Meta) {
+		meta.Epoch, meta.Height, meta.Time, meta.Parent = m.epoch, height, m.now, m.parent
+	})
 }

@@ -64,6 +64,40 @@ func (r *Reader) Statement(consumer string) (*Statement, error) {
 	return load[Statement](r.view, StatementKey(consumer))
 }
 
+// Params are the rules in force.
+func (r *Reader) Params() (*Params, error) { return must[Params](r.view, paramsKey) }
+
+// PendingParams are rules that wait to be in force, nil if there are none.
+func (r *Reader) PendingParams() (*PendingParams, error) {
+	now, err := r.Params()
+	if err != nil {
+		return nil, err
+	}
+	p, err := load[PendingParams](r.view, pendingKey)
+	if err != nil || p == nil || p.Params == *now {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Terms say how stake of a peer counts here, nil if it does not.
+func (r *Reader) Terms(chain string) (*Terms, error) { return load[Terms](r.view, termsKey(chain)) }
+
+// Failure is the last failure of a peer, nil if it never failed.
+func (r *Reader) Failure(chain string) (*Failure, error) {
+	return load[Failure](r.view, failureKey(chain))
+}
+
+// Participation is who is recorded as absent in an epoch of this chain, nil if none of
+// its certificates is recorded, or no longer.
+func (r *Reader) Participation(epoch uint64) (*Participation, error) {
+	p, err := load[Participation](r.view, participationKey(epoch))
+	if err != nil || p == nil || p.Epoch != epoch {
+		return nil, err
+	}
+	return p, nil
+}
+
 // Fault is a recorded fault, nil if it is not recorded.
 func (r *Reader) Fault(id [32]byte) (*Fault, error) { return load[Fault](r.view, faultKey(id)) }
 
@@ -178,6 +212,18 @@ func (r *Reader) Liens() ([]LienView, error) {
 // its share of yet.
 func (r *Reader) frozen(chain string, p *part) (*uint256.Int, error) {
 	largest := zero()
+	if p.validator == Backstop {
+		f, err := r.Failure(chain)
+		if err != nil || f == nil {
+			return largest, err
+		}
+		pending, err := r.pending(chain, Backstop)
+		if err != nil || f.Settled != 0 && !pending {
+			return largest, err
+		}
+		d := Draw{Reference: f.Reference}
+		return d.captured(p), nil
+	}
 	off, err := r.Offender(chain, p.validator)
 	if err != nil || off == nil {
 		return largest, err
@@ -237,12 +283,24 @@ func (r *Reader) Peers() ([]PeerView, error) {
 	if home != nil {
 		own = Amount(home.Amount).Int()
 	}
-	virtual, err := virtualStake(r.view, r.spec, own, meta.Time)
+	params, err := r.Params()
 	if err != nil {
 		return nil, err
 	}
+	virtual, err := virtualStake(r.view, params, r.chains, own, meta.Time)
+	if err != nil {
+		return nil, err
+	}
+	set, err := r.Set()
+	if err != nil {
+		return nil, err
+	}
+	total := zero()
+	for _, v := range set.Validators {
+		total.Add(total, Amount(v.Power).Int())
+	}
 	out := make([]PeerView, 0, len(r.chains))
-	for _, chain := range r.chains {
+	for i, chain := range r.chains {
 		p, err := must[Peer](r.view, peerKey(chain))
 		if err != nil {
 			return nil, err
@@ -253,20 +311,33 @@ func (r *Reader) Peers() ([]PeerView, error) {
 		}
 		view := PeerView{
 			Chain: chain, Accepted: p.Accepted, Confirmed: p.Confirmed, Final: p.Final,
-			Halted: HaltReason(p.Halted).String(),
+			Halted: HaltReason(p.Halted).String(), Overturned: p.Overturned,
 		}
 		if in != nil {
 			view.Imported = in.Epoch
 		}
 		sum := zero()
-		for i, spec := range r.spec.Peers {
-			if spec.Chain == chain {
-				for _, x := range virtual[i] {
-					sum.Add(sum, x)
-				}
+		for _, v := range set.Validators {
+			if x := virtual[i][v.Account]; x != nil {
+				sum.Add(sum, x)
 			}
 		}
 		view.Virtual = NewAmount(sum)
+		if power := (fraction{sum, total}); !total.IsZero() && power.compare(fraction{uint256.NewInt(1), uint256.NewInt(3)}) > 0 {
+			view.Warning = fmt.Sprintf("%s alone gives %v of the power here, more than 1/3: it can stop this chain", chain, Ratio(power.scaled()))
+		}
+		held, err := escrow(r.view, chain)
+		if err != nil {
+			return nil, err
+		}
+		view.Escrow = NewAmount(held)
+		f, err := r.Failure(chain)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			view.Backstop = f.state()
+		}
 		out = append(out, view)
 	}
 	return out, nil
@@ -292,6 +363,29 @@ func (r *Reader) Power() ([]PowerView, error) {
 			if e.Validator == v.Account {
 				out[i].Own = e.Amount
 			}
+		}
+	}
+	return out, nil
+}
+
+// Jailed answers for every validator that is jailed for downtime.
+func (r *Reader) Jailed() ([]JailView, error) {
+	params, err := r.Params()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := validatorList.accounts(r.view)
+	if err != nil {
+		return nil, err
+	}
+	out := []JailView{}
+	for _, id := range ids {
+		v, err := must[Validator](r.view, validatorKey(id))
+		if err != nil {
+			return nil, err
+		}
+		if v.Jailed != 0 {
+			out = append(out, JailView{id, v.Jailed, v.Jailed + params.Downtime.Jail})
 		}
 	}
 	return out, nil

@@ -20,6 +20,10 @@ type Meta struct {
 
 	AuthorityNonce uint64 // of the next operation signed by the authority
 	QueueHead      uint64 // first execution that has not finished
+
+	Parent [32]byte `ssz-size:"32"` // root of the checkpoint before the last one
+	Open   uint64   // first operation that waits in the open queue, and the same
+	Signed uint64   // of the other queue; see bounds.go
 }
 
 // Account holds collateral.
@@ -49,6 +53,7 @@ type Part struct {
 	Slashed   [32]byte     `ssz-size:"32"` // of the nominal amount, since it was last settled
 	Captured  []*Captured  `ssz-max:"64"`  // what it was, epoch by epoch, while it can be captured
 	Taken     [32]byte     `ssz-size:"32"` // by slashes, ever: the debt already paid
+	Accepts   [32]byte     `ssz-size:"32"` // of the backstop: the largest covered value that it stands for
 }
 
 // Unbonding is an amount on its way out. It stays slashable until it matures.
@@ -92,15 +97,21 @@ type Import struct {
 
 // Peer is what this ledger knows of another chain as its light client.
 type Peer struct {
-	Accepted       uint64    // last epoch with a certificate
-	Root           [32]byte  `ssz-size:"32"` // of its checkpoint
-	ValidatorsRoot [32]byte  `ssz-size:"32"` // set that signs the next epoch
-	Time           uint64    // of its checkpoint
-	Confirmed      uint64    // last epoch that our own validators re-executed
-	Final          uint64    // confirmed, and its challenge window has passed
-	Halted         uint8     // 0, or a HaltReason
-	HaltedAt       uint64    // our epoch in which it was halted
-	Set            []*Member `ssz-max:"512"` // of the last accepted epoch, for Pledge
+	Accepted       uint64   // last epoch with a certificate
+	Root           [32]byte `ssz-size:"32"` // of its checkpoint
+	ValidatorsRoot [32]byte `ssz-size:"32"` // set that signs the next epoch
+	Time           uint64   // of its checkpoint
+	Confirmed      uint64   // last epoch that our own validators re-executed
+	Final          uint64   // confirmed, and its challenge window has passed
+	Halted         uint8    // 0, or a HaltReason
+	HaltedAt       uint64   // our epoch in which it was halted
+	HaltedTime     uint64   // and the time of its last block
+	Overturned     uint64   // accepted epochs from here on will never be final; 0: none
+}
+
+// PeerSet is the set of a peer's last accepted epoch, for Pledge.
+type PeerSet struct {
+	Members []*Member `ssz-max:"512"`
 }
 
 // Member is a validator that can be pledged to.
@@ -126,6 +137,19 @@ type Validator struct {
 	Key          [48]byte `ssz-size:"48"`
 	KeyType      uint8
 	ConsensusKey []byte `ssz-max:"96"`
+	Jailed       uint64 // our epoch in which it was jailed for downtime; 0: it is not
+}
+
+// Liveness is which epochs a validator missed lately, in order.
+type Liveness struct {
+	Missed []uint64 `ssz-max:"1024"`
+}
+
+// Participation is who did not sign an epoch of ours, as far as its recorded
+// certificates say: the fewer the more were recorded.
+type Participation struct {
+	Epoch  uint64
+	Absent []*Member `ssz-max:"512"` // sorted
 }
 
 // SetRecord remembers which set signed an epoch of this chain.
@@ -145,11 +169,18 @@ type Offender struct {
 type Offence struct {
 	Fault     [32]byte `ssz-size:"32"` // id of the proof
 	Kind      uint8
-	Epoch     uint64 // of the consumer chain
-	Share     uint64 // of the power in that epoch, rounded down, scaled by One
-	Reference uint64 // our epoch whose statement it captures, +1; 0 = none
-	Later     uint64 // a second such epoch, +1, where the submitter proved one; the larger amount counts
-	Penalty   uint64 // executed so far, scaled by One
+	Epoch     uint64   // of the consumer chain
+	Power     [32]byte `ssz-size:"32"` // that the offender held in that epoch
+	Total     [32]byte `ssz-size:"32"` // of all
+	Reference uint64   // our epoch whose statement it captures, +1; 0 = none
+	Later     uint64   // a second such epoch, +1, where the submitter proved one; the larger amount counts
+	Penalty   Fraction // executed so far
+}
+
+// Fraction is Num/Den; the zero value is 0.
+type Fraction struct {
+	Num [32]byte `ssz-size:"32"`
+	Den [32]byte `ssz-size:"32"`
 }
 
 // Fault is a recorded proof.
@@ -171,9 +202,49 @@ type Execution struct {
 	Fault     [32]byte `ssz-size:"32"` // that queued it
 	Epoch     uint64   // our epoch in which it was queued
 	Time      uint64
-	Penalties []uint64 `ssz-max:"64"` // by offence, scaled by One; empty until it starts
-	Cursor    uint64   // next lien of the offender's list
+	Penalties []*Fraction `ssz-max:"64"` // by offence; empty until it starts
+	Cursor    uint64      // next lien of the offender's list
 	Done      uint8
+	Draw      Draw // of the execution of a backstop, whose Account is zero
+}
+
+// Draw fixes what each backstop of a failed chain pays: the share
+// clamp((min(Covered, accepted) − Paid)/Pool, 0, 1) of its ratio times its captured
+// amount (DESIGN §3.5), all three in base units of that chain.
+type Draw struct {
+	Reference uint64   // our epoch whose statement is captured, +1; 0 = none
+	Covered   [32]byte `ssz-size:"32"` // V
+	Paid      [32]byte `ssz-size:"32"` // F, by the cross-stake on the offenders
+	Pool      [32]byte `ssz-size:"32"` // B, Σ r·b over all backstops
+}
+
+// Cover is what a chain's own ledger says at the end of an epoch about what stands
+// behind it, priced as virtual stake in its own base units. The ledgers of its
+// providers read it when the chain has failed.
+type Cover struct {
+	Value   [32]byte      `ssz-size:"32"` // the covered value in force
+	Pool    [32]byte      `ssz-size:"32"` // Σ r·b over the backstops of all providers
+	Entries []*CoverEntry `ssz-max:"512"` // sorted by Validator
+}
+
+// CoverEntry is the cross-stake on one validator.
+type CoverEntry struct {
+	Validator [32]byte `ssz-size:"32"`
+	Virtual   [32]byte `ssz-size:"32"`
+	Slashable [32]byte `ssz-size:"32"` // Σ r·virtual
+}
+
+// Failure is a peer of whose power a third was convicted, until its backstops are
+// settled.
+type Failure struct {
+	Fault      [32]byte `ssz-size:"32"` // that completed the third
+	Epoch      uint64   // of the peer, of that fault's offence
+	Recorded   uint64   // our epoch
+	Time       uint64
+	Checkpoint uint64 // the peer's epoch whose Cover counts
+	Reference  uint64 // our epoch whose statement that captures, +1; 0 = none
+	Covered    uint8  // 1 once the Cover is proven here
+	Settled    uint8  // 1 once the execution is queued
 }
 
 // Slash is what one execution took from one part of one lien.

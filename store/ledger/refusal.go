@@ -20,9 +20,10 @@ const (
 	CodeExpired           // too old
 	CodeFrozen            // collateral is frozen until a slash is executed
 	CodeHalted            // the peer is halted
+	CodeQueued            // no refusal: it waits for a later epoch
 )
 
-var codeNames = [...]string{"ok", "malformed", "unauthorised", "nonce", "unknown", "vault", "limit", "invalid", "duplicate", "expired", "frozen", "halted"}
+var codeNames = [...]string{"ok", "malformed", "unauthorised", "nonce", "unknown", "vault", "limit", "invalid", "duplicate", "expired", "frozen", "halted", "queued"}
 
 // String is the code's name.
 func (c Code) String() string {

@@ -23,9 +23,12 @@ type EpochInput struct {
 	Blocks  []*Block `ssz-max:"65536"`
 }
 
-// StepEnd is the Kind of the steps that end an epoch; an operation's step has
-// Kind 0.
-const StepEnd = 1
+// The kinds of steps.
+const (
+	StepOperation = 0 // of a block: executed, refused, or put into a queue
+	StepEnd       = 1 // of the end of the epoch
+	StepLate      = 2 // an operation that waited in a queue
+)
 
 // Step is one line of an epoch's transcript: what ran, and the root after it. The
 // root of all steps is the checkpoint's OpsRoot, so that an epoch's input can be
@@ -45,7 +48,8 @@ type Transcript struct {
 }
 
 // Receipt tells what became of an operation. Code 0 is success; a failed
-// operation changed nothing, and Reason says why.
+// operation changed nothing, and Reason says why. CodeQueued is neither: another
+// receipt follows in a later epoch.
 type Receipt struct {
 	Operation [32]byte `ssz-size:"32"`
 	Code      uint8

@@ -4,21 +4,21 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// stepCost is how many records a step of long work may touch before it is cut,
-// and slashesPerEpoch how many liens are slashed in one epoch: a slash over more
-// goes on in the next epochs from its cursor (DESIGN §3.3).
-const (
-	stepCost        = 100
-	slashesPerEpoch = 4096
-)
+// stepCost is how many records a step of long work may touch before it is cut. A slash
+// over more liens than the limits of an epoch goes on in the next ones from its cursor
+// (DESIGN §3.3).
+const stepCost = 100
 
 // executeSlashes runs the queued executions whose challenge window has passed, in
 // their order, as a sequence of steps; each runs in a transaction of its own.
 func (m *machine) executeSlashes(step func(func() error) error) error {
-	budget := slashesPerEpoch
+	budget, started := uint64(1), false
 	for budget > 0 {
 		more := false
 		err := step(func() error {
+			if !started {
+				budget, started = m.params.Limits.Slashes, true
+			}
 			meta, err := must[Meta](m.tx, metaKey)
 			if err != nil {
 				return err
@@ -62,27 +62,13 @@ const (
 // executeOne slashes the next lien of the queue's execution i.
 func (m *machine) executeOne(i uint64) (progress, error) {
 	e, err := load[Execution](m.tx, queueList.item(i))
-	if err != nil || e == nil || !m.spec.Params.ChallengeWindow.Passed(e.Epoch, e.Time, m.epoch, m.now) {
+	if err != nil || e == nil || !m.params.ChallengeWindow.Passed(e.Epoch, e.Time, m.epoch, m.now) {
 		return waiting, err
 	}
 	chain, offender := string(e.Chain), AccountID(e.Account)
-	off, err := must[Offender](m.tx, offenderKey(chain, offender))
+	off, err := m.start(e)
 	if err != nil {
 		return waiting, err
-	}
-	if len(e.Penalties) == 0 { // it starts: what comes to light from now on queues another
-		_, all, err := offenders(m.tx, chain)
-		if err != nil {
-			return waiting, err
-		}
-		for _, o := range off.Offences {
-			o.Penalty = max(o.Penalty, m.penalty(o, all))
-			e.Penalties = append(e.Penalties, o.Penalty)
-		}
-		off.Queued = 0
-		if err := save(m.tx, offenderKey(chain, offender), off); err != nil {
-			return waiting, err
-		}
 	}
 	liens := lienList(chain, offender)
 	n, err := liens.length(m.tx)
@@ -114,8 +100,52 @@ func (m *machine) executeOne(i uint64) (progress, error) {
 	return finished, nil
 }
 
-// slash takes from one part what its debt exceeds what was taken before: the debt
-// is the largest ⌊min(penalty, r)·captured⌋ over all offences (DESIGN §3.2).
+// start fixes the penalties of an execution that has none yet: what comes to light from
+// now on queues another one. It returns the offender, nil for a backstop, whose Draw is
+// fixed from the beginning.
+func (m *machine) start(e *Execution) (*Offender, error) {
+	if AccountID(e.Account) == Backstop {
+		return nil, nil
+	}
+	chain, offender := string(e.Chain), AccountID(e.Account)
+	off, err := must[Offender](m.tx, offenderKey(chain, offender))
+	if err != nil || len(e.Penalties) > 0 {
+		return off, err
+	}
+	_, all, err := offenders(m.tx, chain)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range off.Offences {
+		o.Penalty = o.Penalty.fraction().atLeast(m.penalty(o, all)).record()
+		e.Penalties = append(e.Penalties, &o.Penalty)
+	}
+	off.Queued = 0
+	return off, save(m.tx, offenderKey(chain, offender), off)
+}
+
+// debt is what a part owes in all: for an offender's the largest
+// ⌊min(penalty, r)·captured⌋ over all offences (DESIGN §3.2), for a backstop its draw.
+// It comes with what it was computed from.
+func (e *Execution) debt(l *lien, p *part, off *Offender) (debt, captured *uint256.Int, ratio uint64) {
+	if off == nil {
+		captured = e.Draw.captured(p)
+		debt, ratio = e.Draw.debt(l, p, captured)
+		return debt, captured, ratio
+	}
+	debt, captured = zero(), zero()
+	limit := ratioFraction(l.ratio)
+	for i, penalty := range e.Penalties {
+		amount := off.Offences[i].captured(p)
+		f := penalty.fraction().atMost(limit)
+		if d := f.of(amount); d.Gt(debt) {
+			debt, captured, ratio = d, amount, f.scaled()
+		}
+	}
+	return debt, captured, ratio
+}
+
+// slash takes from one part what its debt exceeds what was taken before.
 func (m *machine) slash(account AccountID, chain string, offender AccountID, off *Offender, e *Execution) error {
 	v, err := loadVault(m.tx, account)
 	if err != nil {
@@ -129,16 +159,7 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, off
 		return damaged("account %v is listed behind %v of %s and has no lien", account, offender, chain)
 	}
 	p := l.part(offender)
-	debt, rec := zero(), &Slash{}
-	for i, penalty := range e.Penalties {
-		o := off.Offences[i]
-		captured := o.captured(p)
-		ratio := min(penalty, l.ratio)
-		if d := share(captured, ratio); d.Gt(debt) {
-			debt = d
-			rec.Captured, rec.Ratio = NewAmount(captured), ratio
-		}
-	}
+	debt, captured, ratio := e.debt(l, p, off)
 	if !debt.Gt(p.taken) {
 		return nil
 	}
@@ -152,13 +173,34 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, off
 	if err := m.saveVault(v, false); err != nil {
 		return err
 	}
+	rec := &Slash{
+		Fault: e.Fault, Account: account, Consumer: []byte(chain), Validator: offender,
+		Captured: NewAmount(captured), Ratio: ratio, Amount: NewAmount(take), Epoch: m.epoch,
+	}
+	if off == nil {
+		return m.compensate(rec, take)
+	}
 	reward, err := m.reward(account, chain, offender, take, e.Fault)
 	if err != nil {
 		return err
 	}
-	burned := new(uint256.Int).Sub(take, reward)
-	rec.Fault, rec.Account, rec.Consumer, rec.Validator = e.Fault, account, []byte(chain), offender
-	rec.Amount, rec.Burned, rec.Reward, rec.Epoch = NewAmount(take), NewAmount(burned), NewAmount(reward), m.epoch
+	rec.Reward = NewAmount(reward)
+	return m.burn(rec, new(uint256.Int).Sub(take, reward))
+}
+
+// burn destroys collateral that was taken from a vault, and records the slash.
+func (m *machine) burn(rec *Slash, burned *uint256.Int) error {
+	rec.Burned = NewAmount(burned)
+	if err := m.recordSlash(rec); err != nil {
+		return err
+	}
+	return m.totals(func(meta *Meta) {
+		meta.Collateral = NewAmount(new(uint256.Int).Sub(Amount(meta.Collateral).Int(), burned))
+		meta.Burned = NewAmount(new(uint256.Int).Add(Amount(meta.Burned).Int(), burned))
+	})
+}
+
+func (m *machine) recordSlash(rec *Slash) error {
 	n, err := slashList.length(m.tx)
 	if err != nil {
 		return err
@@ -167,10 +209,7 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, off
 		return err
 	}
 	setCounter(m.tx, slashList, n+1)
-	return m.totals(func(meta *Meta) {
-		meta.Collateral = NewAmount(new(uint256.Int).Sub(Amount(meta.Collateral).Int(), burned))
-		meta.Burned = NewAmount(new(uint256.Int).Add(Amount(meta.Burned).Int(), burned))
-	})
+	return nil
 }
 
 // captured is what an offence captures of a part: the largest of what it was in
@@ -206,7 +245,7 @@ func (m *machine) reward(account AccountID, chain string, offender AccountID, ta
 	if err != nil || v == nil {
 		return zero(), err
 	}
-	reward := share(take, uint64(m.spec.Params.ReporterReward))
+	reward := share(take, uint64(m.params.ReporterReward))
 	v.collateral.Add(v.collateral, reward)
 	return reward, m.saveVault(v, false)
 }

@@ -147,7 +147,7 @@ func (m *machine) pledge(v *vault, p *Pledge) error {
 	if err := m.checkPledgee(consumer, p.Validator); err != nil {
 		return err
 	}
-	if err := m.addPart(v, consumer, p.Validator, amount, p.Ratio); err != nil {
+	if err := m.addPart(v, consumer, p.Validator, amount, p.Ratio, Amount(p.Accepts).Int()); err != nil {
 		return err
 	}
 	v.assume()
@@ -165,6 +165,9 @@ func (m *machine) checkPledgee(consumer string, validator AccountID) error {
 		return refuse(CodeHalted, "validator %v of %s was convicted of a fault", validator, consumer)
 	}
 	if consumer == m.spec.ID {
+		if validator == Backstop {
+			return refuse(CodeInvalid, "a chain can't back itself: the backstop is for peers")
+		}
 		known, err := load[Validator](m.tx, validatorKey(validator))
 		if err == nil && known == nil {
 			err = refuse(CodeUnknown, "account %v is not a registered validator", validator)
@@ -178,7 +181,14 @@ func (m *machine) checkPledgee(consumer string, validator AccountID) error {
 	if peer.Halted != 0 {
 		return refuse(CodeHalted, "%s is halted: %v", consumer, HaltReason(peer.Halted))
 	}
-	for _, member := range peer.Set {
+	if validator == Backstop {
+		return nil
+	}
+	set, err := must[PeerSet](m.tx, peerSetKey(consumer))
+	if err != nil {
+		return err
+	}
+	for _, member := range set.Members {
 		if member.Account == validator {
 			return nil
 		}
@@ -186,8 +196,9 @@ func (m *machine) checkPledgee(consumer string, validator AccountID) error {
 	return refuse(CodeUnknown, "account %v is not in the certified validator set of %s", validator, consumer)
 }
 
-// addPart adds amount to the part behind validator and lists it.
-func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount *uint256.Int, ratio uint64) error {
+// addPart adds amount to the part behind validator and lists it. accepts is for the
+// backstop.
+func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount *uint256.Int, ratio uint64, accepts *uint256.Int) error {
 	if ratio == 0 || ratio > One {
 		return refuse(CodeLimit, "the ratio %v is not above 0 and at most 1", Ratio(ratio))
 	}
@@ -197,6 +208,20 @@ func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount
 	}
 	l.ratio = ratio
 	part, made := l.partFor(validator)
+	if part.over() {
+		part.taken, part.accepts = zero(), zero() // a new beginning
+	}
+	switch {
+	case accepts.Gt(MaxAmount):
+		return refuse(CodeLimit, "the accepted value is above %s", MaxAmount.Dec())
+	case validator == Backstop && accepts.IsZero():
+		return refuse(CodeMalformed, "a backstop names the largest covered value that it accepts")
+	case validator != Backstop && !accepts.IsZero():
+		return refuse(CodeMalformed, "only a backstop accepts a covered value")
+	case accepts.Lt(part.accepts):
+		return refuse(CodeLimit, "the backstop accepts a covered value of %s: it can be raised, to lower it release and pledge anew", part.accepts.Dec())
+	}
+	part.accepts = accepts
 	part.bonded.Add(part.bonded, amount)
 	switch {
 	case len(v.liens) > maxConsumers:
@@ -218,10 +243,10 @@ func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount
 // checkSmallest refuses a part so small that its slash would round to nothing, or
 // that the chain does not want.
 func (m *machine) checkSmallest(amount *uint256.Int, ratio uint64) error {
-	if least := m.spec.Params.MinLien.Int(); amount.Lt(least) {
+	if least := m.params.MinLien.Int(); amount.Lt(least) {
 		return refuse(CodeLimit, "the smallest part of a lien is %s", least.Dec())
 	}
-	if share(amount, min(ratio, uint64(m.spec.Params.DoubleVotePenalty))).IsZero() {
+	if share(amount, min(ratio, uint64(m.params.Penalty.DoubleVote))).IsZero() {
 		return refuse(CodeLimit, "a slash of this lien would round to nothing")
 	}
 	return nil

@@ -82,8 +82,9 @@ func (s *ChainSpec) validate(m *Manifest, network attest.Network) error {
 		switch {
 		case p.Chain == s.ID || m.Chain(p.Chain) == nil:
 			return fmt.Errorf("peer %q is not another chain of the manifest", p.Chain)
-		case p.Price == 0 || p.Discount >= One:
-			return fmt.Errorf("peer %s: the price must be positive, the discount below 1", p.Chain)
+		}
+		if err := p.terms().Validate(); err != nil {
+			return fmt.Errorf("peer %s: %w", p.Chain, err)
 		}
 	}
 	for _, c := range s.Validators {
@@ -97,32 +98,6 @@ func (s *ChainSpec) validate(m *Manifest, network attest.Network) error {
 		if _, err := attest.VerifyRegistration(network, r, [96]byte(c.Possession), c.ConsensusSignature); err != nil {
 			return fmt.Errorf("validator %v: %w", c.Account, err)
 		}
-	}
-	return nil
-}
-
-// Validate checks the inequalities between the windows (DESIGN §3.5), without
-// which stake could leave before an offence that it answers for is known.
-func (p *Params) Validate() error {
-	if need := p.StatementExpiry + p.EvidenceAge + p.ChallengeWindow.Time; p.Unbonding.Time <= need {
-		return fmt.Errorf("unbonding %v must exceed statement_expiry + evidence_age + challenge_window = %v", p.Unbonding.Time.Span(), need.Span())
-	}
-	if p.StatementExpiry < 4*p.ChallengeWindow.Time {
-		return fmt.Errorf("statement_expiry %v must be at least 4 × challenge_window %v", p.StatementExpiry.Span(), p.ChallengeWindow.Time.Span())
-	}
-	for _, r := range []struct {
-		name       string
-		value, max Ratio
-	}{
-		{"double_vote_penalty", p.DoubleVotePenalty, One},
-		{"reporter_reward", p.ReporterReward, One / 20},
-	} {
-		if r.value > r.max {
-			return fmt.Errorf("%s %v exceeds %v", r.name, r.value, r.max)
-		}
-	}
-	if p.DoubleVotePenalty == 0 {
-		return fmt.Errorf("double_vote_penalty must be positive")
 	}
 	return nil
 }

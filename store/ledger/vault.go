@@ -32,6 +32,7 @@ type part struct {
 	unbonding []unbonding  // nominal
 	slashed   *uint256.Int
 	taken     *uint256.Int
+	accepts   *uint256.Int // of the backstop; else 0
 	captured  []capture
 
 	effective          *uint256.Int // of the whole part
@@ -218,11 +219,16 @@ func (v *vault) assume() {
 // over reports whether nothing of the lien is left, nor can be captured.
 func (l *lien) over() bool {
 	for _, p := range l.parts {
-		if !p.nominal().IsZero() || len(p.captured) > 1 || len(p.captured) == 1 && !p.captured[0].amount.IsZero() {
+		if !p.over() {
 			return false
 		}
 	}
 	return true
+}
+
+// over reports whether nothing of the part is left, nor can be captured.
+func (p *part) over() bool {
+	return p.nominal().IsZero() && (len(p.captured) == 0 || len(p.captured) == 1 && p.captured[0].amount.IsZero())
 }
 
 // settle makes the effective amounts the nominal ones and forgets the slashes: an

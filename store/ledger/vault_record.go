@@ -37,6 +37,7 @@ func decodeLien(consumer string, rec *Lien) *lien {
 			bonded:    Amount(r.Bonded).Int(),
 			slashed:   Amount(r.Slashed).Int(),
 			taken:     Amount(r.Taken).Int(),
+			accepts:   Amount(r.Accepts).Int(),
 		}
 		for _, u := range r.Unbonding {
 			p.unbonding = append(p.unbonding, unbonding{Amount(u.Amount).Int(), u.Epoch, u.Time})
@@ -57,6 +58,7 @@ func encodeLien(l *lien) *Lien {
 			Bonded:    NewAmount(p.bonded),
 			Slashed:   NewAmount(p.slashed),
 			Taken:     NewAmount(p.taken),
+			Accepts:   NewAmount(p.accepts),
 		}
 		for _, u := range p.unbonding {
 			r.Unbonding = append(r.Unbonding, &Unbonding{NewAmount(u.amount), u.epoch, u.time})
@@ -86,7 +88,7 @@ func (l *lien) partFor(validator AccountID) (p *part, made bool) {
 	if p := l.part(validator); p != nil {
 		return p, false
 	}
-	p = &part{validator: validator, bonded: zero(), slashed: zero(), taken: zero(),
+	p = &part{validator: validator, bonded: zero(), slashed: zero(), taken: zero(), accepts: zero(),
 		effective: zero(), effectiveBonded: zero()}
 	i, _ := slices.BinarySearchFunc(l.parts, validator, func(p *part, v AccountID) int {
 		return strings.Compare(string(p.validator[:]), string(v[:]))
@@ -128,7 +130,7 @@ func (m *machine) saveVault(v *vault, byOwner bool) error {
 // forget drops the history that can no longer be captured.
 func (m *machine) forget(consumer string, p *part) error {
 	for len(p.captured) > 1 {
-		gone, err := m.matured(consumer, p.captured[1].epoch, p.captured[1].time)
+		gone, err := m.matured(consumer, p.validator, p.captured[1].epoch, p.captured[1].time)
 		if err != nil || !gone {
 			return err
 		}
@@ -162,20 +164,37 @@ func (m *machine) remember(consumer string, p *part, byOwner bool) error {
 }
 
 // matured reports whether what was given up in our epoch at time can no longer be
-// captured: the unbonding window has passed, and this ledger has followed the
-// consumer that far, so that no offence it could answer for is still unknown.
-func (m *machine) matured(consumer string, epoch, time uint64) (bool, error) {
-	if !m.spec.Params.Unbonding.Passed(epoch, time, m.epoch, m.now) {
+// captured: nothing that waits to be executed could need it, the unbonding window has
+// passed, and this ledger has followed the consumer that far, so that no offence it could
+// answer for is still unknown. A halted consumer is not followed: from its halt on our
+// own clock counts, so that a dead peer locks nothing for ever. A backstop stays until
+// the failure of its consumer is settled.
+func (m *machine) matured(consumer string, validator AccountID, epoch, time uint64) (bool, error) {
+	window := m.params.Unbonding
+	if !window.Passed(epoch, time, m.epoch, m.now) {
 		return false, nil
+	}
+	frozen, err := counter(m.tx, frozenKey(consumer))
+	if err != nil || frozen > 0 {
+		return false, err
 	}
 	if consumer == m.spec.ID {
 		return true, nil
+	}
+	if validator == Backstop {
+		f, err := load[Failure](m.tx, failureKey(consumer))
+		if err != nil || f != nil && f.Settled == 0 {
+			return false, err
+		}
 	}
 	peer, err := must[Peer](m.tx, peerKey(consumer))
 	if err != nil {
 		return false, err
 	}
-	return peer.Time >= time+uint64(m.spec.Params.Unbonding.Time), nil
+	if peer.Halted != 0 {
+		return window.Passed(max(epoch, peer.HaltedAt), max(time, peer.HaltedTime), m.epoch, m.now), nil
+	}
+	return peer.Time >= time+uint64(window.Time), nil
 }
 
 // dropMatured removes unbonding entries and history that have matured; v has been
@@ -185,7 +204,7 @@ func (m *machine) dropMatured(v *vault) error {
 		for _, p := range l.parts {
 			keep := p.unbonding[:0]
 			for _, u := range p.unbonding {
-				gone, err := m.matured(l.consumer, u.epoch, u.time)
+				gone, err := m.matured(l.consumer, p.validator, u.epoch, u.time)
 				if err != nil {
 					return err
 				}

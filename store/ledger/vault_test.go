@@ -330,27 +330,21 @@ func TestSpreadConservesAndStaysBelowItsWeights(t *testing.T) {
 	})
 }
 
-// Polkadot's rule at n = 100 equal validators.
-func TestQuadraticPenalty(t *testing.T) {
-	for k, want := range map[uint64]string{1: "0.0009", 10: "0.09", 33: "0.9801", 34: "1", 100: "1"} {
-		q := new(uint256.Int).Mul(uint256.NewInt(ratioOf(uint256.NewInt(1), uint256.NewInt(100))), uint256.NewInt(k))
-		if got := Ratio(quadratic(q)).String(); got != want {
-			t.Errorf("%d of 100: %s, want %s", k, got, want)
-		}
-	}
-}
-
 // 1000·0.5·(1−0.4) = 300, and a cap of 5 scales requests of 10 and 40 to 1 and 4.
 func TestConversion(t *testing.T) {
 	st := &Statement{Entries: []*Entry{{Validator: id(1), Amount: Units(1000)}}}
-	got := convert(st, &PeerSpec{Price: One / 2, Discount: 40 * percent, Cap: One}, uint256.NewInt(10_000))
+	got, _, _ := convert(st, &Terms{Price: One / 2, Discount: 40 * percent, Cap: One}, uint256.NewInt(10_000))
 	if got[id(1)].Uint64() != 300 {
 		t.Errorf("1000 became %s", got[id(1)].Dec())
 	}
 	st = &Statement{Entries: []*Entry{{Validator: id(1), Amount: Units(10)}, {Validator: id(2), Amount: Units(40)}}}
-	got = convert(st, &PeerSpec{Price: One, Cap: One / 2}, uint256.NewInt(10))
+	got, _, _ = convert(st, &Terms{Price: One, Cap: One / 2}, uint256.NewInt(10))
 	if got[id(1)].Uint64() != 1 || got[id(2)].Uint64() != 4 {
 		t.Errorf("capped to %s and %s", got[id(1)].Dec(), got[id(2)].Dec())
+	}
+	got, _, _ = convert(st, &Terms{Price: One}, uint256.NewInt(10))
+	if !got[id(1)].IsZero() || !got[id(2)].IsZero() {
+		t.Errorf("a cap of zero leaves %s and %s", got[id(1)].Dec(), got[id(2)].Dec())
 	}
 }
 

@@ -41,7 +41,12 @@ type PeerView struct {
 	Final     uint64 `json:"final"`
 	Halted    string `json:"halted,omitempty"` // why, empty while it is not
 	Imported  uint64 `json:"imported"`         // epoch of its statement in force, 0 = none
-	Virtual   Amount `json:"virtual"`          // the power that its stake gives here now
+	Virtual   Amount `json:"virtual"`          // the power that its stake gives in the next set
+
+	Overturned uint64 `json:"overturned,omitempty"` // accepted epochs from here on will never be final
+	Warning    string `json:"warning,omitempty"`    // its stake is more than 1/3 of the power
+	Escrow     Amount `json:"escrow"`               // what backstops paid for it, and waits for the authority
+	Backstop   string `json:"backstop,omitempty"`   // of its last failure: unproven, frozen or settled
 }
 
 // PowerView is one validator of the set that signs the next epoch.
@@ -50,6 +55,13 @@ type PowerView struct {
 	Key     HexBytes  `json:"key"`
 	Own     Amount    `json:"own"`
 	Power   Amount    `json:"power"`
+}
+
+// JailView is a validator that was jailed for downtime.
+type JailView struct {
+	Account AccountID `json:"account"`
+	Epoch   uint64    `json:"epoch"` // in which it was jailed
+	Until   uint64    `json:"until"` // first epoch in which it may unjail itself
 }
 
 // FaultView is a recorded fault.

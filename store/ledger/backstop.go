@@ -1,0 +1,288 @@
+package ledger
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/holiman/uint256"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
+// The backstop is the third layer of the waterfall (DESIGN §3.5): what providers lent
+// to a chain as a whole, drawn when a third of its power was convicted. Each ledger
+// writes down in its Cover what stands behind its chain; when the chain fails, its
+// providers' ledgers have that record proven from the checkpoint that captures, wait
+// until the evidence age has passed, so that all offenders are known, and then draw on
+// every backstop in proportion.
+
+// openFailure begins the failure of a peer: fault completed the third, and its Cover
+// counts as of the peer's epoch checkpoint. One that is open stays as it is.
+func (m *machine) openFailure(f *Fault, id [32]byte, checkpoint, reference uint64) error {
+	chain := string(f.Chain)
+	old, err := load[Failure](m.tx, failureKey(chain))
+	if err != nil || old != nil && old.Settled == 0 {
+		return err
+	}
+	return save(m.tx, failureKey(chain), &Failure{
+		Fault: id, Epoch: f.Epoch, Recorded: m.epoch, Time: m.now, Checkpoint: checkpoint, Reference: reference,
+	})
+}
+
+// proveCover brings the Cover of a failed chain.
+func (m *machine) proveCover(p *ProveCover) error {
+	chain := string(p.Chain)
+	if _, err := m.peer(chain); err != nil {
+		return err
+	}
+	f, err := load[Failure](m.tx, failureKey(chain))
+	switch {
+	case err != nil:
+		return err
+	case f == nil:
+		return refuse(CodeUnknown, "%s has not failed", chain)
+	case f.Covered != 0:
+		return refuse(CodeDuplicate, "the cover of %s is proven already", chain)
+	}
+	cp, err := load[PeerCheckpoint](m.tx, checkpointKey(chain, f.Checkpoint))
+	if err != nil {
+		return err
+	}
+	if cp == nil {
+		return damaged("checkpoint %d of %s, which a failure names, is missing", f.Checkpoint, chain)
+	}
+	cover := new(Cover)
+	if f.Checkpoint > 0 { // a genesis checkpoint has no ledger root, and nothing stood behind it
+		value, present, err := proven(cp.LedgerRoot, CoverKey, p.Proof)
+		if err != nil {
+			return err
+		}
+		if present && cover.UnmarshalSSZ(value) != nil {
+			return refuse(CodeInvalid, "the proven record is not a cover")
+		}
+	} else if len(p.Proof) != 0 {
+		return refuse(CodeMalformed, "nothing is to be proven of epoch 0")
+	}
+	f.Covered = 1
+	if err := save(m.tx, failureCoverKey(chain), cover); err != nil {
+		return err
+	}
+	return save(m.tx, failureKey(chain), f)
+}
+
+// settleFailure queues the execution of the backstops of a chain that has failed, once
+// nothing can be added to the offences that count.
+func (m *machine) settleFailure(chain string) error {
+	f, err := load[Failure](m.tx, failureKey(chain))
+	if err != nil || f == nil || f.Settled != 0 || f.Covered == 0 || m.now <= f.Time+uint64(m.params.EvidenceAge) {
+		return err
+	}
+	cover, err := must[Cover](m.tx, failureCoverKey(chain))
+	if err != nil {
+		return err
+	}
+	paid, err := m.crossStakePays(chain, f, cover)
+	if err != nil {
+		return err
+	}
+	f.Settled = 1
+	if err := save(m.tx, failureKey(chain), f); err != nil {
+		return err
+	}
+	return m.queue(&Execution{
+		Chain: []byte(chain), Account: Backstop, Fault: f.Fault, Epoch: f.Recorded, Time: f.Time,
+		Draw: Draw{Reference: f.Reference, Covered: cover.Value, Paid: NewAmount(paid), Pool: cover.Pool},
+	})
+}
+
+// crossStakePays is F: what the cross-stake on the offenders of a failure pays. A
+// statement says Σ v and Σ r·v of a validator, so that Σ min(penalty, r)·v is taken as
+// min(penalty·Σ v, Σ r·v): exact when the penalty reaches every ratio, as the
+// quadratic rule's does for a third, and otherwise more, which spares the backstops.
+func (m *machine) crossStakePays(chain string, f *Failure, cover *Cover) (*uint256.Int, error) {
+	ids, all, err := offenders(m.tx, chain)
+	if err != nil {
+		return nil, err
+	}
+	sum := zero()
+	for i, off := range all {
+		i, found := slices.BinarySearchFunc(cover.Entries, ids[i], func(e *CoverEntry, v AccountID) int {
+			return bytes.Compare(e.Validator[:], v[:])
+		})
+		if !found {
+			continue
+		}
+		var worst fraction
+		counts := false
+		for _, o := range off.Offences {
+			if distance(o.Epoch, f.Epoch) <= m.params.CorrelationEpochs {
+				p := m.penalty(o, all)
+				if !counts || p.compare(worst) > 0 {
+					worst, counts = p, true
+				}
+			}
+		}
+		if !counts {
+			continue
+		}
+		e := cover.Entries[i]
+		pays := worst.of(Amount(e.Virtual).Int())
+		if limit := Amount(e.Slashable).Int(); pays.Gt(limit) {
+			pays = limit
+		}
+		sum.Add(sum, pays)
+	}
+	return sum, nil
+}
+
+// captured is what a draw captures of a backstop.
+func (d *Draw) captured(p *part) *uint256.Int {
+	if d.Reference == 0 {
+		return zero()
+	}
+	return p.at(d.Reference - 1)
+}
+
+// debt is what a backstop pays: ⌊clamp((min(V, accepted) − F)/B, 0, 1)·r·captured⌋,
+// and as which ratio of what was captured.
+func (d *Draw) debt(l *lien, p *part, captured *uint256.Int) (debt *uint256.Int, ratio uint64) {
+	gap := Amount(d.Covered).Int()
+	if p.accepts.Lt(gap) {
+		gap.Set(p.accepts)
+	}
+	paid, pool := Amount(d.Paid).Int(), Amount(d.Pool).Int()
+	if !gap.Gt(paid) || pool.IsZero() {
+		return zero(), 0
+	}
+	share := fraction{gap.Sub(gap, paid), pool}.atMost(ratioFraction(One))
+	// r·captured stays below 2^220: only the last division rounds.
+	scaled := new(uint256.Int).Mul(captured, uint256.NewInt(l.ratio))
+	debt = share.of(scaled)
+	return debt.Div(debt, one), share.of(uint256.NewInt(l.ratio)).Uint64()
+}
+
+// compensate moves what a backstop paid into the escrow for its consumer, and records
+// the slash.
+func (m *machine) compensate(rec *Slash, take *uint256.Int) error {
+	rec.Compensation = NewAmount(take)
+	if err := m.recordSlash(rec); err != nil {
+		return err
+	}
+	if err := m.moveEscrow(string(rec.Consumer), func(held *uint256.Int) { held.Add(held, take) }); err != nil {
+		return err
+	}
+	return m.totals(func(meta *Meta) {
+		meta.Collateral = NewAmount(new(uint256.Int).Sub(Amount(meta.Collateral).Int(), take))
+		meta.Escrow = NewAmount(new(uint256.Int).Add(Amount(meta.Escrow).Int(), take))
+	})
+}
+
+func (m *machine) moveEscrow(consumer string, change func(*uint256.Int)) error {
+	held, err := escrow(m.tx, consumer)
+	if err != nil {
+		return err
+	}
+	change(held)
+	a := NewAmount(held)
+	m.tx.set(escrowKey(consumer), a[:])
+	return nil
+}
+
+// escrow is what waits for the authority to pay it out on behalf of consumer.
+func escrow(v View, consumer string) (*uint256.Int, error) {
+	b, ok, err := v.Get(escrowKey(consumer))
+	if err != nil || !ok {
+		return zero(), err
+	}
+	if len(b) != len(Amount{}) {
+		return nil, damaged("the escrow for %s is not an amount", consumer)
+	}
+	return Amount(b).Int(), nil
+}
+
+// releaseEscrow pays compensation out, into an account of this ledger.
+func (m *machine) releaseEscrow(r *ReleaseEscrow) error {
+	consumer, amount := string(r.Consumer), Amount(r.Amount).Int()
+	held, err := escrow(m.tx, consumer)
+	if err != nil {
+		return err
+	}
+	if amount.IsZero() || amount.Gt(held) {
+		return refuse(CodeVault, "the escrow for %s holds %s, %s can't be released", consumer, held.Dec(), amount.Dec())
+	}
+	v, err := m.openAccount(r.Account)
+	if err != nil {
+		return err
+	}
+	v.collateral.Add(v.collateral, amount)
+	if err := m.saveVault(v, true); err != nil {
+		return err
+	}
+	if err := m.moveEscrow(consumer, func(held *uint256.Int) { held.Sub(held, amount) }); err != nil {
+		return err
+	}
+	return m.totals(func(meta *Meta) {
+		meta.Escrow = NewAmount(new(uint256.Int).Sub(Amount(meta.Escrow).Int(), amount))
+		meta.Collateral = NewAmount(new(uint256.Int).Add(Amount(meta.Collateral).Int(), amount))
+	})
+}
+
+// writeCover writes this chain's Cover, if it changed. Its entries are about the set of
+// the next epoch.
+func (m *machine) writeCover(set *attest.ValidatorSet) error {
+	own, err := ownStake(m.tx, m.spec.ID)
+	if err != nil {
+		return err
+	}
+	cover := &Cover{Value: m.params.CoveredValue}
+	pool := zero()
+	entries := map[AccountID]*CoverEntry{}
+	for _, chain := range m.chains {
+		in, terms, err := counting(m.tx, m.params, chain, m.now)
+		if err != nil {
+			return err
+		}
+		if in == nil {
+			continue
+		}
+		virtual, slashable, backstop := convert(in, terms, own)
+		pool.Add(pool, backstop)
+		for id, x := range virtual {
+			e := entries[id]
+			if e == nil {
+				e = &CoverEntry{Validator: id}
+				entries[id] = e
+			}
+			e.Virtual = NewAmount(x.Add(x, Amount(e.Virtual).Int()))
+			e.Slashable = NewAmount(new(uint256.Int).Add(slashable[id], Amount(e.Slashable).Int()))
+		}
+	}
+	cover.Pool = NewAmount(pool)
+	for _, v := range set.Validators {
+		if e := entries[v.Account]; e != nil {
+			cover.Entries = append(cover.Entries, e)
+		}
+	}
+	slices.SortFunc(cover.Entries, func(a, b *CoverEntry) int { return bytes.Compare(a.Validator[:], b.Validator[:]) })
+	b, err := cover.MarshalSSZ()
+	if err != nil {
+		return err
+	}
+	old, _, err := m.tx.Get(CoverKey)
+	if err != nil || bytes.Equal(old, b) {
+		return err
+	}
+	m.tx.set(CoverKey, b)
+	return nil
+}
+
+// state is one word for a failure that is on its way to be settled.
+func (f *Failure) state() string {
+	switch {
+	case f.Settled != 0:
+		return "settled"
+	case f.Covered != 0:
+		return "frozen"
+	}
+	return "unproven"
+}

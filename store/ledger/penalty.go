@@ -1,0 +1,178 @@
+package ledger
+
+import (
+	"fmt"
+	"math/big"
+
+	"github.com/holiman/uint256"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
+// PenaltyRule says how a penalty grows with the severity q, the share of the power
+// that was convicted of objective faults within the correlation window (DESIGN §3.5).
+// m is the multiplier.
+type PenaltyRule uint8
+
+// The rules.
+const (
+	Flat         PenaltyRule = iota // the base
+	Quadratic                       // max(base, min(1, (m·q)²)): with m = 3 Polkadot's equivocation slash
+	Proportional                    // max(base, min(1, m·q)): Ethereum's correlated slash, division last
+)
+
+var ruleNames = [...]string{"flat", "quadratic", "proportional"}
+
+// String is the rule's name.
+func (r PenaltyRule) String() string {
+	if int(r) < len(ruleNames) {
+		return ruleNames[r]
+	}
+	return fmt.Sprintf("rule %d", uint8(r))
+}
+
+// MarshalText is the rule's name.
+func (r PenaltyRule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a rule's name.
+func (r *PenaltyRule) UnmarshalText(b []byte) error {
+	for i, name := range ruleNames {
+		if name == string(b) {
+			*r = PenaltyRule(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not a penalty rule: flat, quadratic or proportional", b)
+}
+
+// fraction is num/den, den > 0, not reduced. It is what penalties are until they
+// meet an amount, so that the division comes last.
+type fraction struct{ num, den *uint256.Int }
+
+func ratioFraction(r uint64) fraction { return fraction{uint256.NewInt(r), one} }
+
+// compare is −1, 0 or 1 as f is below, equal to or above g.
+func (f fraction) compare(g fraction) int {
+	a := new(big.Int).Mul(f.num.ToBig(), g.den.ToBig())
+	return a.Cmp(new(big.Int).Mul(g.num.ToBig(), f.den.ToBig()))
+}
+
+func (f fraction) atLeast(g fraction) fraction {
+	if f.compare(g) < 0 {
+		return g
+	}
+	return f
+}
+
+func (f fraction) atMost(g fraction) fraction {
+	if f.compare(g) > 0 {
+		return g
+	}
+	return f
+}
+
+// of is ⌊amount·f⌋ for f ≤ 1.
+func (f fraction) of(amount *uint256.Int) *uint256.Int {
+	q, _ := new(uint256.Int).MulDivOverflow(amount, f.num, f.den)
+	return q
+}
+
+// scaled is f as a ratio, rounded down.
+func (f fraction) scaled() uint64 { return f.of(one).Uint64() }
+
+func (f fraction) record() Fraction { return Fraction{NewAmount(f.num), NewAmount(f.den)} }
+
+// fraction reads a record; one that was never set is 0.
+func (f *Fraction) fraction() fraction {
+	if Amount(f.Den).IsZero() {
+		return fraction{zero(), one}
+	}
+	return fraction{Amount(f.Num).Int(), Amount(f.Den).Int()}
+}
+
+// penaltyBits bounds the terms of a severity, so that their squares fit in 256 bits.
+const penaltyBits = 120
+
+// penalty is what a severity makes of a base.
+func (p *Penalty) penalty(base uint64, q fraction) fraction {
+	least := ratioFraction(base)
+	if p.Rule == Flat {
+		return least
+	}
+	num, den := q.num.Clone(), q.den.Clone()
+	if excess := den.BitLen() - penaltyBits; excess > 0 {
+		num.Rsh(num, uint(excess))
+		den.Rsh(den, uint(excess))
+	}
+	if limit := new(uint256.Int).Div(den, uint256.NewInt(p.Multiplier)); num.Gt(limit) {
+		num = den.Clone() // m·q is above 1
+	} else {
+		num.Mul(num, uint256.NewInt(p.Multiplier))
+	}
+	if p.Rule == Quadratic {
+		num.Mul(num, num)
+		den.Mul(den, den)
+	}
+	return fraction{num, den}.atLeast(least)
+}
+
+// base is what the least offence of a kind costs, scaled by One.
+func (p *Penalty) base(kind attest.FaultKind) uint64 {
+	switch kind {
+	case attest.FaultDoubleVote:
+		return uint64(p.DoubleVote)
+	}
+	return One
+}
+
+// share is the part of the power that the offender held in the epoch of o.
+func (o *Offence) share() fraction { return fraction{Amount(o.Power).Int(), Amount(o.Total).Int()} }
+
+// severity is q of an offence on this epoch: the sum over distinct offenders of their
+// largest share of the power in an offence within ± window epochs (DESIGN §3.5). Shares
+// of one total are added before anything is divided; where totals differ, each share
+// is scaled by One and rounded down, or up if that is asked for.
+func severity(all []*Offender, epoch, window uint64, up bool) fraction {
+	var shares []fraction
+	for _, off := range all {
+		var largest *fraction
+		for _, o := range off.Offences {
+			if distance(o.Epoch, epoch) > window {
+				continue
+			}
+			if s := o.share(); largest == nil || s.compare(*largest) > 0 {
+				largest = &s
+			}
+		}
+		if largest != nil {
+			shares = append(shares, *largest)
+		}
+	}
+	if len(shares) == 0 {
+		return fraction{zero(), one}
+	}
+	sum, total, same := zero(), shares[0].den, true
+	for _, s := range shares {
+		same = same && s.den.Eq(total)
+		sum.Add(sum, s.num)
+	}
+	if same {
+		return fraction{sum, total}
+	}
+	sum.Clear()
+	for _, s := range shares {
+		sum.Add(sum, s.of(one))
+		if up {
+			sum.AddUint64(sum, 1)
+		}
+	}
+	return fraction{sum, one}
+}
+
+// penalty is what an offence costs, given all offenders of its chain.
+func (m *machine) penalty(o *Offence, all []*Offender) fraction {
+	p := &m.params.Penalty
+	return p.penalty(p.base(attest.FaultKind(o.Kind)), severity(all, o.Epoch, m.params.CorrelationEpochs, false))
+}
+
+func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }

@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"fmt"
+	"math/big"
+	"testing"
+
+	"github.com/holiman/uint256"
+	"pgregory.net/rapid"
+)
+
+func frac(num, den uint64) fraction { return fraction{uint256.NewInt(num), uint256.NewInt(den)} }
+
+// Polkadot's rule min(1, (3k/n)²), as its documentation gives it for n = 100.
+func TestQuadraticPenaltyIsPolkadots(t *testing.T) {
+	rule := Penalty{Rule: Quadratic, Multiplier: 3}
+	for k, want := range map[uint64]string{1: "0.0009", 10: "0.09", 33: "0.9801", 34: "1", 100: "1"} {
+		if got := Ratio(rule.penalty(0, frac(k, 100)).scaled()).String(); got != want {
+			t.Errorf("%d of 100: %s, want %s", k, got, want)
+		}
+	}
+	// One of three equal validators: exactly everything, which a rounded share would miss.
+	if got := rule.penalty(0, frac(1, 3)); got.of(uint256.NewInt(1_000_003)).Uint64() != 1_000_003 {
+		t.Errorf("a third costs %v/%v", got.num, got.den)
+	}
+}
+
+func TestFlatPenaltyIsTheBase(t *testing.T) {
+	rule := Penalty{Rule: Flat, Multiplier: 3}
+	for _, k := range []uint64{1, 50, 100} {
+		if got := rule.penalty(One/20, frac(k, 100)).scaled(); got != One/20 {
+			t.Errorf("%d of 100: %v", k, Ratio(got))
+		}
+	}
+}
+
+// process_slashings of the Ethereum consensus specification takes
+// balance · min(m·slashed, total) / total, there in steps of one increment. With the
+// division last nothing is lost on the way: 32 of 3200 at m = 3 loses 0.96 and not 0.
+func TestProportionalPenaltyDividesLast(t *testing.T) {
+	const gwei = 1_000_000_000
+	for _, x := range []struct{ balance, slashed, total, multiplier, want uint64 }{
+		{32 * gwei, 32 * gwei, 3200 * gwei, 3, 960_000_000},
+		{32 * gwei, 32 * gwei, 3200 * gwei, 1, 320_000_000},
+		{32 * gwei, 1024 * gwei, 3200 * gwei, 3, 30_720_000_000},
+		{32 * gwei, 1067 * gwei, 3200 * gwei, 3, 32 * gwei},
+		{7, 1, 3, 1, 2},
+		{3, 1, 3, 1, 1}, // a share rounded to 18 digits would give 0
+	} {
+		rule := Penalty{Rule: Proportional, Multiplier: x.multiplier}
+		if got := rule.penalty(0, frac(x.slashed, x.total)).of(uint256.NewInt(x.balance)).Uint64(); got != x.want {
+			t.Errorf("%+v: %d", x, got)
+		}
+	}
+}
+
+func TestBaseIsTheLeastPenalty(t *testing.T) {
+	for _, rule := range []PenaltyRule{Flat, Quadratic, Proportional} {
+		p := Penalty{Rule: rule, Multiplier: 3}
+		if got := p.penalty(One/20, frac(1, 1_000_000)).scaled(); got != One/20 {
+			t.Errorf("%v: %v", rule, Ratio(got))
+		}
+	}
+}
+
+// The rules against rational numbers, with powers of up to 2^160.
+func TestPenaltyRulesAgainstRationals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bits := rapid.IntRange(1, 160).Draw(t, "bits")
+		den := new(uint256.Int).SetBytes(rapid.SliceOfN(rapid.Byte(), 20, 20).Draw(t, "total"))
+		den.Rsh(den, uint(160-bits))
+		den.AddUint64(den, 1)
+		num := new(uint256.Int).SetBytes(rapid.SliceOfN(rapid.Byte(), 20, 20).Draw(t, "power"))
+		num.Mod(num, new(uint256.Int).AddUint64(den, 1))
+		p := Penalty{Rule: PenaltyRule(rapid.IntRange(0, 2).Draw(t, "rule")), Multiplier: rapid.Uint64Range(1, 1000).Draw(t, "multiplier")}
+		base := rapid.Uint64Range(0, One).Draw(t, "base")
+
+		want := new(big.Rat).SetFrac(new(big.Int).Mul(num.ToBig(), new(big.Int).SetUint64(p.Multiplier)), den.ToBig())
+		if p.Rule == Quadratic {
+			want.Mul(want, want)
+		}
+		limit, least := big.NewRat(1, 1), new(big.Rat).SetFrac(new(big.Int).SetUint64(base), big.NewInt(One))
+		if want.Cmp(limit) > 0 {
+			want = limit
+		}
+		if p.Rule == Flat || want.Cmp(least) < 0 {
+			want = least
+		}
+		f := p.penalty(base, fraction{num, den})
+		got := new(big.Rat).SetFrac(f.num.ToBig(), f.den.ToBig())
+		off := new(big.Rat).Sub(got, want)
+		tolerance := new(big.Rat) // totals of up to 120 bits are exact
+		if den.BitLen() > penaltyBits {
+			tolerance.SetFrac(big.NewInt(1), new(big.Int).Lsh(big.NewInt(1), 100))
+		}
+		if off.Abs(off).Cmp(tolerance) > 0 {
+			t.Fatalf("%+v of %s/%s: %s, want %s", p, num.Dec(), den.Dec(), got.FloatString(30), want.FloatString(30))
+		}
+	})
+}
+
+func TestSeverityAddsBeforeItDivides(t *testing.T) {
+	third := func(epoch, total uint64) *Offender {
+		return &Offender{Offences: []*Offence{{Epoch: epoch, Power: Units(total / 3), Total: Units(total)}}}
+	}
+	for _, x := range []struct {
+		all  []*Offender
+		up   bool
+		want fraction
+	}{
+		{nil, false, frac(0, 1)},
+		{[]*Offender{third(5, 3), third(6, 3), third(9, 3)}, false, frac(2, 3)}, // the last is out of the window
+		{[]*Offender{third(5, 3), third(5, 3), third(5, 3)}, false, frac(1, 1)},
+		{[]*Offender{third(5, 3), third(5, 6), third(5, 9)}, false, frac(3*(One/3), One)},
+		{[]*Offender{third(5, 3), third(5, 6), third(5, 9)}, true, frac(3*(One/3+1), One)},
+	} {
+		if got := severity(x.all, 5, 2, x.up); got.compare(x.want) != 0 {
+			t.Errorf("%d offenders: %v/%v", len(x.all), got.num, got.den)
+		}
+	}
+	// Of one offender's offences the largest share counts, once.
+	twice := third(5, 9)
+	twice.Offences = append(twice.Offences, &Offence{Epoch: 6, Power: Units(5), Total: Units(9)})
+	if got := severity([]*Offender{twice}, 5, 2, false); got.compare(frac(5, 9)) != 0 {
+		t.Errorf("%v/%v", got.num, got.den)
+	}
+}
+
+func TestPenaltyRuleText(t *testing.T) {
+	for r := Flat; r <= Proportional; r++ {
+		text, err := r.MarshalText()
+		var back PenaltyRule
+		if err != nil || back.UnmarshalText(text) != nil || back != r {
+			t.Errorf("%v became %v", r, back)
+		}
+	}
+	if new(PenaltyRule).UnmarshalText([]byte("cubic")) == nil {
+		t.Error("cubic is no rule")
+	}
+	if got := fmt.Sprint(PenaltyRule(9)); got != "rule 9" {
+		t.Error(got)
+	}
+}
