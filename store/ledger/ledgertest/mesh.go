@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/bls"
@@ -107,7 +108,12 @@ func block(chain string, height uint64) *ledger.Block {
 // Certify has every validator of the set that signs cp's epoch sign it, whatever it
 // says.
 func (m *Mesh) Certify(cp *attest.Checkpoint) (*attest.Certificate, error) {
-	bits, sum, err := m.chains[string(cp.ChainID)].together(cp.Epoch, func(key bls.SecretKey) ([96]byte, error) {
+	return m.CertifyWithout(cp)
+}
+
+// CertifyWithout is Certify while the validators with these accounts are away.
+func (m *Mesh) CertifyWithout(cp *attest.Checkpoint, away ...ledger.AccountID) (*attest.Certificate, error) {
+	bits, sum, err := m.chains[string(cp.ChainID)].together(cp.Epoch, away, func(key bls.SecretKey) ([96]byte, error) {
 		a, err := attest.SignAttestation(key, m.ID, cp)
 		if err != nil {
 			return [96]byte{}, err
@@ -117,12 +123,16 @@ func (m *Mesh) Certify(cp *attest.Checkpoint) (*attest.Certificate, error) {
 	return &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: sum}, err
 }
 
-// together has every validator of an epoch's set sign, and adds it up.
-func (s *state) together(epoch uint64, sign func(bls.SecretKey) ([96]byte, error)) (attest.Bits, [96]byte, error) {
+// together has every validator of an epoch's set sign, but for those who are away, and
+// adds it up.
+func (s *state) together(epoch uint64, away []ledger.AccountID, sign func(bls.SecretKey) ([96]byte, error)) (attest.Bits, [96]byte, error) {
 	set := s.sets[epoch]
 	bits := attest.NewBits(set.Len())
 	var signatures []bls.Signature
 	for i := range set.Len() {
+		if slices.Contains(away, set.At(i).Account) {
+			continue
+		}
 		encoded, err := sign(s.keys.validator(set.At(i).Account).Key)
 		if err != nil {
 			return nil, [96]byte{}, err
@@ -190,6 +200,9 @@ func (m *Mesh) Relay(chain string) ([]*ledger.Operation, error) {
 		if err != nil || peer == nil {
 			return nil, errors.Join(err, fmt.Errorf("%s does not know %s", chain, other.ID))
 		}
+		if peer.Halted != 0 {
+			continue
+		}
 		s := m.chains[other.ID]
 		for e := peer.Accepted + 1; e < uint64(len(s.certs)); e++ {
 			if err := add(ledger.NewUpdatePeer(&s.certs[e], s.sets[e].ValidatorSet())); err != nil {
@@ -217,7 +230,7 @@ func (m *Mesh) Relay(chain string) ([]*ledger.Operation, error) {
 // confirm has all validators of chain's set sign a claim.
 func (m *Mesh) confirm(chain string, claim *attest.CrossClaim) (*ledger.Operation, error) {
 	s := m.chains[chain]
-	bits, sum, err := s.together(claim.Epoch, func(key bls.SecretKey) ([96]byte, error) {
+	bits, sum, err := s.together(claim.Epoch, nil, func(key bls.SecretKey) ([96]byte, error) {
 		a, err := attest.SignCrossAttestation(key, m.ID, claim)
 		if err != nil {
 			return [96]byte{}, err
