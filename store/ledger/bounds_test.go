@@ -1,0 +1,170 @@
+package ledger_test
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"testing"
+
+	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/ledger/ledgertest"
+)
+
+// narrow is a chain whose epochs hold as little as a manifest may say.
+func narrow(n *ledger.Manifest) {
+	for _, c := range n.Chains {
+		c.Params.Limits = ledger.Limits{Bytes: ledger.MinLimitBytes, Records: ledger.MinLimitRecords, Slashes: 16}
+	}
+}
+
+// deposits are n deposits into fresh accounts, numbered from first.
+func deposits(t *testing.T, m *ledgertest.Mesh, chain string, first, n int) []*ledger.Operation {
+	t.Helper()
+	nonce := authorityNonce(t, m, chain)
+	out := make([]*ledger.Operation, n)
+	for i := range out {
+		id := ledger.AccountID(sha256.Sum256(binary.BigEndian.AppendUint32(nil, uint32(first+i))))
+		out[i] = byAuthority(t, m, chain)(ledger.NewDeposit(nonce+uint64(i), id, ledger.Units(1)))
+	}
+	return out
+}
+
+func accounts(t *testing.T, m *ledgertest.Mesh, chain string) int {
+	t.Helper()
+	a, err := m.Reader(chain).Accounts()
+	must(t, err)
+	return len(a)
+}
+
+func TestWhatExceedsAnEpochWaitsInItsOrder(t *testing.T) {
+	m := play(t, 1, 4, narrow)
+	before := accounts(t, m, "alpha")
+	ops := deposits(t, m, "alpha", 0, 1200) // the nonces hold only in this order
+	r, err := m.Epoch("alpha", ops...)
+	must(t, err)
+	conserved(t, m, "alpha")
+	executed, queued := 0, 0
+	for _, receipt := range r.Receipts {
+		switch ledger.Code(receipt.Code) {
+		case ledger.CodeOK:
+			if queued > 0 {
+				t.Fatal("one overtook another")
+			}
+			executed++
+		case ledger.CodeQueued:
+			queued++
+		default:
+			t.Fatalf("%v: %s", ledger.Code(receipt.Code), receipt.Reason)
+		}
+	}
+	if executed == 0 || queued == 0 || accounts(t, m, "alpha") != before+executed {
+		t.Fatalf("%d executed, %d queued, %d accounts", executed, queued, accounts(t, m, "alpha"))
+	}
+	// Later ones wait behind them, whatever room there is.
+	late := byAuthority(t, m, "alpha")(ledger.NewDeposit(1200, ledger.AccountID{1}, ledger.Units(1)))
+	r, err = m.Epoch("alpha", late)
+	must(t, err)
+	conserved(t, m, "alpha")
+	done := 0
+	for i, step := range r.Transcript.Steps {
+		if step.Kind == ledger.StepLate {
+			if r.Receipts[i].Code != 0 {
+				t.Fatalf("late: %s", r.Receipts[i].Reason)
+			}
+			done++
+		}
+	}
+	if done == 0 || ledger.Code(r.Receipts[done].Code) != ledger.CodeQueued {
+		t.Fatalf("%d late steps, then %v", done, ledger.Code(r.Receipts[done].Code))
+	}
+	for range 4 {
+		epoch(t, m, "alpha")
+	}
+	if got := accounts(t, m, "alpha"); got != before+1201 {
+		t.Fatalf("%d accounts", got)
+	}
+	r = epoch(t, m, "alpha", deposits(t, m, "alpha", 5000, 1)...)
+	if r.Receipts[0].Code != 0 {
+		t.Fatal("the queue is empty, and still it waits")
+	}
+}
+
+// A flood of operations that cost their sender nothing here can't keep a fault proof
+// out: a quarter of the epoch is reserved, and the two kinds wait in different queues.
+func TestAFloodDoesNotKeepAFaultProofOut(t *testing.T) {
+	m := play(t, 1, 4, narrow)
+	epoch(t, m, "alpha")
+	proof, err := m.DoubleVote("alpha", 1, 2)
+	must(t, err)
+	fault, err := m.SubmitFault("alpha", proof, ledger.AccountID{})
+	must(t, err)
+	flood := make([]*ledger.Operation, 0, 60)
+	for i := range 60 {
+		op := &ledger.Operation{Kind: uint8(ledger.KindWithdraw), Account: ledger.AccountID{9}, Body: make([]byte, 100_000)}
+		op.Nonce = uint64(i)
+		flood = append(flood, op)
+	}
+	r, err := m.Epoch("alpha", append(flood, fault)...)
+	must(t, err)
+	if last := r.Receipts[len(r.Receipts)-1]; last.Code != 0 {
+		t.Fatalf("%v: %s", ledger.Code(last.Code), last.Reason)
+	}
+	if faults, err := m.Reader("alpha").Faults(); err != nil || len(faults) != 1 {
+		t.Fatalf("%+v, %v", faults, err)
+	}
+}
+
+// A slash over more liens than an epoch looks at goes on in the next ones; until it has
+// passed, nothing that it could reach leaves.
+func TestALongSlashGoesOnFromItsCursor(t *testing.T) {
+	const delegators = 50
+	m := play(t, 1, 4, narrow)
+	offender := m.Chains[0].Validators[2].ID
+	keys := make([]ed25519.PrivateKey, delegators)
+	nonce := uint64(0)
+	for i := range keys {
+		seed := sha256.Sum256([]byte{byte(i)})
+		keys[i] = ed25519.NewKeyFromSeed(seed[:])
+		id := ledger.AccountOf(keys[i])
+		d := byAuthority(t, m, "alpha")(ledger.NewDeposit(nonce, id, ledger.Units(10_000)))
+		p := signedBy(t, m, "alpha", keys[i])(ledger.NewPledge(id, 0, "alpha", offender, ledger.Units(10_000), ledger.One/2))
+		nonce++
+		epoch(t, m, "alpha", d, p)
+	}
+	at := m.Head("alpha").Checkpoint.Epoch + 1
+	epoch(t, m, "alpha")
+	proof, err := m.DoubleVote("alpha", at, 2)
+	must(t, err)
+	op, err := m.SubmitFault("alpha", proof, ledger.AccountID{})
+	must(t, err)
+	epoch(t, m, "alpha", op)
+	last := ledger.AccountOf(keys[delegators-1])
+	withdraw := func() *ledger.Operation {
+		return signedBy(t, m, "alpha", keys[delegators-1])(ledger.NewWithdraw(last, 1, ledger.Units(1)))
+	}
+	count := func() uint64 {
+		n, err := m.Reader("alpha").SlashCount()
+		must(t, err)
+		return n
+	}
+	epoch(t, m, "alpha") // the challenge window of two epochs
+	rounds := 0
+	for done := false; !done; rounds++ {
+		if rounds > 10 {
+			t.Fatal("it never ends")
+		}
+		refused(t, m, "alpha", ledger.CodeFrozen, withdraw())
+		n := count()
+		epoch(t, m, "alpha")
+		if count() > n+16 {
+			t.Fatalf("%d slashes in one epoch", count()-n)
+		}
+		faults, err := m.Reader("alpha").Faults()
+		must(t, err)
+		done = faults[0].Executed
+	}
+	if count() != delegators+1 || rounds != 4 { // 51 liens, 16 an epoch
+		t.Fatalf("%d slashes in %d epochs", count(), rounds)
+	}
+	refused(t, m, "alpha", ledger.CodeVault, withdraw())
+}
