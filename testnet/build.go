@@ -31,7 +31,7 @@ func Build(home string, s Shape, genesis time.Time) (*Testnet, error) {
 	t, err := Load(home)
 	switch {
 	case err == nil && t.Shape() != s:
-		return nil, fmt.Errorf("%s holds %v, asked for %v: choose another --home, or remove it with `meshsec testnet down --purge --home %s`", t.home, t.Shape(), s, t.home)
+		return nil, fmt.Errorf("%s holds %v, asked for %v: choose another --home, or remove it with %s", t.home, t.Shape(), s, t.advice("down --purge"))
 	case !errors.Is(err, ErrNoTestnet):
 		return t, err
 	}

@@ -37,7 +37,7 @@ func (t *Testnet) Show(ctx context.Context) ([]string, error) {
 }
 
 func (t *Testnet) notRunning() error {
-	return fmt.Errorf("the testnet in %s is not running: `meshsec testnet up --home %s` starts it", t.home, t.home)
+	return fmt.Errorf("the testnet in %s is not running: %s starts it", t.home, t.advice("up"))
 }
 
 // mustRun is an error unless something of t runs.
@@ -64,6 +64,9 @@ func (t *Testnet) Kill(ctx context.Context, name string, s *Screen) error {
 	if err != nil {
 		return err
 	}
+	if err := t.mustRun(ctx); err != nil {
+		return err
+	}
 	b, err := t.backend()
 	if err != nil {
 		return err
@@ -71,7 +74,7 @@ func (t *Testnet) Kill(ctx context.Context, name string, s *Screen) error {
 	if err := t.change(ctx, func() error { return b.kill(ctx, one) }); err != nil {
 		return err
 	}
-	s.say(fmt.Sprintf("%s was killed; `meshsec testnet start %s --home %s` starts it again", name, name, t.home))
+	s.say(fmt.Sprintf("%s was killed; %s starts it again", name, t.advice("start "+name)))
 	return nil
 }
 
@@ -131,7 +134,7 @@ func Down(ctx context.Context, home string, purge bool, s *Screen) error {
 			return nil
 		}
 		if !purge {
-			s.end("`meshsec testnet up --home %[1]s` resumes it, `meshsec testnet down --purge --home %[1]s` removes it", t.home)
+			s.end("%s resumes it, %s removes it", t.advice("up"), t.advice("down --purge"))
 			return nil
 		}
 		if err := t.purge(); err != nil {

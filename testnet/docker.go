@@ -100,7 +100,7 @@ func (c *containers) kill(ctx context.Context, s Service) error {
 		return err
 	}
 	if states[s.Name] != Running {
-		return fmt.Errorf("%s is not running: `meshsec testnet start %s` starts it", s.Name, s.Name)
+		return fmt.Errorf("%s is not running: %s starts it", s.Name, c.t.advice("start "+s.Name))
 	}
 	if err := c.t.markKilled(s.Name); err != nil {
 		return err

@@ -131,9 +131,14 @@ func TestOutOfRangeIsOneClearLine(t *testing.T) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
-	for _, err := range []error{n.Kill(t.Context(), "nobody", nil), n.Start(t.Context(), "nobody", nil), n.Start(t.Context(), "beta-1", nil)} {
-		if err == nil {
-			t.Error("it worked")
+	for _, err := range []error{n.Kill(t.Context(), "nobody", nil), n.Start(t.Context(), "nobody", nil)} {
+		if err == nil || !strings.Contains(err.Error(), `there is no "nobody"`) {
+			t.Errorf("of nobody: %v", err)
+		}
+	}
+	for _, err := range []error{n.Kill(t.Context(), "beta-1", nil), n.Start(t.Context(), "beta-1", nil)} {
+		if err == nil || !strings.Contains(err.Error(), n.advice("up")+" starts it") {
+			t.Errorf("of a testnet that is down: %v", err)
 		}
 	}
 }

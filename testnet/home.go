@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -82,16 +83,16 @@ func Load(home string) (*Testnet, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(filepath.Join(home, descriptionFile))
+	t := &Testnet{home: home}
+	b, err := os.ReadFile(t.path(descriptionFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w in %s: start one with `meshsec testnet up --home %s`", ErrNoTestnet, home, home)
+		return nil, fmt.Errorf("%w in %s: start one with %s", ErrNoTestnet, home, t.advice("up"))
 	}
 	if err != nil {
 		return nil, err
 	}
-	t := &Testnet{home: home}
 	if err := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(t); err != nil || t.Format != format {
-		return nil, fmt.Errorf("%s was written by another version: `meshsec testnet down --purge --home %s` removes it", filepath.Join(home, descriptionFile), home)
+		return nil, fmt.Errorf("%s was written by another version: %s removes it", t.path(descriptionFile), t.advice("down --purge"))
 	}
 	return t, t.check()
 }
@@ -137,6 +138,22 @@ func (t *Testnet) Home() string { return t.home }
 
 func (t *Testnet) path(parts ...string) string {
 	return filepath.Join(append([]string{t.home}, parts...)...)
+}
+
+// advice is a command for this home, as a person types it.
+func (t *Testnet) advice(command string) string {
+	return "`meshsec testnet " + command + " --home " + shellWord(t.home) + "`"
+}
+
+// shellWord quotes s where a shell would take it for something else.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:,@%", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (t *Testnet) chainDir(chain string) string { return t.path("chains", chain) }

@@ -79,7 +79,7 @@ func (p *processes) kill(ctx context.Context, s Service) error {
 		return err
 	}
 	if !ok || !running.alive() {
-		return fmt.Errorf("%s is not running: `meshsec testnet start %s` starts it", s.Name, s.Name)
+		return fmt.Errorf("%s is not running: %s starts it", s.Name, p.t.advice("start "+s.Name))
 	}
 	if err := p.t.markKilled(s.Name); err != nil {
 		return err

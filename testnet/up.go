@@ -29,7 +29,7 @@ const pace = time.Second
 func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 	release, err := lock(t.path("run", "up.lock"))
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return fmt.Errorf("another `meshsec testnet up` runs this testnet: see it with `meshsec testnet status --home %s`", t.home)
+		return fmt.Errorf("another `meshsec testnet up` runs this testnet: see it with %s", t.advice("status"))
 	}
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 	}
 	s.say(fmt.Sprintf("ready after %v", time.Since(began).Round(time.Second)))
 	if detach {
-		s.say(fmt.Sprintf("it runs on: `meshsec testnet status --home %[1]s` shows it, `meshsec testnet down --home %[1]s` stops it", t.home))
+		s.say(fmt.Sprintf("it runs on: %s shows it, %s stops it", t.advice("status"), t.advice("down")))
 		return nil
 	}
 	err = o.watch(ctx, b, s)
@@ -251,8 +251,8 @@ func (t *Testnet) halt(b backend, s *Screen) error {
 	s.begin("stopping")
 	if err := errors.Join(b.stop(ctx, t.nodes()), b.stop(ctx, t.devchains())); err != nil {
 		s.abandon()
-		return fmt.Errorf("stop testnet: %w; `meshsec testnet down --home %s` tries again", err, t.home)
+		return fmt.Errorf("stop testnet: %w; %s tries again", err, t.advice("down"))
 	}
-	s.end("nothing is left running; `meshsec testnet up --home %s` resumes it", t.home)
+	s.end("nothing is left running; %s resumes it", t.advice("up"))
 	return nil
 }

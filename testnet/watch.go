@@ -72,7 +72,7 @@ func (o *observer) change(ctx context.Context, b backend, one Service, now State
 		return []string{fmt.Sprintf("%s is %s", one.Name, now)}
 	}
 	death := &DeathError{one.Name, b.tail(ctx, one, 8)}
-	return append(death.lastWords(), fmt.Sprintf("`meshsec testnet start %s --home %s` starts it again", one.Name, o.t.home))
+	return append(death.lastWords(), o.t.advice("start "+one.Name)+" starts it again")
 }
 
 // report writes a line for each part of the table that changed, where there is no
