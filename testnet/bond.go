@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -112,8 +113,9 @@ func (b *bonding) missing(l *api.Ledger) (left []bondingOp) {
 
 // bond has all deposits and pledges ordered, on all chains at once, and waits
 // until every ledger shows them. They are submitted again for as long as they are
-// missing, since a home chain promises nothing.
-func (o *observer) bond(ctx context.Context, again time.Duration, progress func(done, all int)) error {
+// missing, since a home chain promises nothing. After each look progress is told
+// how far it is; its error is the end.
+func (o *observer) bond(ctx context.Context, again time.Duration, progress func(done, all int) error) error {
 	var plans []*bonding
 	all := 0
 	for _, c := range o.t.Chains {
@@ -147,9 +149,11 @@ func (o *observer) bond(ctx context.Context, again time.Duration, progress func(
 				}
 			}
 		}
-		progress(all-left, all)
-		return left == 0, nil
+		return left == 0, progress(all-left, all)
 	})
+	if errors.Is(err, errStoppedElsewhere) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("%d of %d deposits and pledges are missing: %w%s", left, all, err, o.refusal(plans))
 	}

@@ -55,7 +55,10 @@ func TestBondingIsDoneOnce(t *testing.T) {
 	n, nodes := bondedStage(t)
 	for range 2 { // the second time there is nothing left to do
 		var done, all int
-		err := newObserver(n).bond(t.Context(), time.Minute, func(d, a int) { done, all = d, a })
+		err := newObserver(n).bond(t.Context(), time.Minute, func(d, a int) error {
+			done, all = d, a
+			return nil
+		})
 		if err != nil || done != all || all != 2*(2+2) {
 			t.Fatalf("%d of %d, %v", done, all, err)
 		}
@@ -77,7 +80,7 @@ func TestBondingGoesOnWhereItWas(t *testing.T) {
 	for _, op := range plan.ops[:3] { // before somebody pulled the plug
 		execute(t, first, "alpha", op.encoded)
 	}
-	if err := newObserver(n).bond(t.Context(), time.Minute, func(int, int) {}); err != nil {
+	if err := newObserver(n).bond(t.Context(), time.Minute, func(int, int) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(first.submitted) != 1 || string(first.submitted[0]) != string(plan.ops[3].encoded) {
@@ -91,10 +94,11 @@ func TestBondingThatGetsNowhereSaysHowMuchIsMissing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	rounds := 0
-	err := newObserver(n).bond(ctx, time.Minute, func(int, int) {
+	err := newObserver(n).bond(ctx, time.Minute, func(int, int) error {
 		if rounds++; rounds == 2 {
 			cancel()
 		}
+		return nil
 	})
 	if !errors.Is(err, context.Canceled) || err.Error() != "4 of 8 deposits and pledges are missing: context canceled" {
 		t.Errorf("bond: %v", err)

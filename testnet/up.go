@@ -42,12 +42,15 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 	began := time.Now()
 	s.say(fmt.Sprintf("meshsec testnet: %v, in %s", t.Shape(), t.home))
 	o := newObserver(t)
-	err = t.change(ctx, func() error { return t.launch(ctx, b, s) })
+	err = t.launch(ctx, b, s)
 	if err == nil {
 		err = o.settle(ctx, b, s)
 	}
 	if err != nil {
 		s.abandon()
+		if errors.Is(err, errStoppedElsewhere) {
+			return err // by whom nothing was left
+		}
 		var death *DeathError
 		if errors.As(err, &death) {
 			s.say(death.lastWords()...)
@@ -74,16 +77,19 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 // launch starts all processes, home chains first.
 func (t *Testnet) launch(ctx context.Context, b backend, s *Screen) error {
 	s.begin("home chains")
-	if err := t.clearMarks(); err != nil {
+	err := t.change(ctx, func() error {
+		if err := t.clearMarks(); err != nil {
+			return err
+		}
+		if err := b.prepare(ctx); err != nil {
+			return err
+		}
+		return b.start(ctx, t.devchains())
+	})
+	if err != nil {
 		return err
 	}
-	if err := b.prepare(ctx); err != nil {
-		return err
-	}
-	if err := b.start(ctx, t.devchains()); err != nil {
-		return err
-	}
-	err := t.await(ctx, b, t.devchains(), devchainTimeout, func(ctx context.Context, one Service) error {
+	err = t.await(ctx, b, t.devchains(), devchainTimeout, func(ctx context.Context, one Service) error {
 		return one.Chain.healthy(ctx)
 	}, s)
 	if err != nil {
@@ -91,7 +97,16 @@ func (t *Testnet) launch(ctx context.Context, b backend, s *Screen) error {
 	}
 	s.end("%d make blocks", len(t.Chains))
 	s.begin("nodes")
-	return b.start(ctx, t.nodes())
+	return t.change(ctx, func() error {
+		states, err := b.states(ctx)
+		if err != nil {
+			return err
+		}
+		if allStopped(states) {
+			return errStoppedElsewhere
+		}
+		return b.start(ctx, t.nodes())
+	})
 }
 
 // await waits until all services answer well, one of them dies, or time is up.
@@ -118,9 +133,13 @@ func (t *Testnet) await(ctx context.Context, b backend, services []Service, time
 	return err
 }
 
-// deaths is an error if one of the services has died, with its last words.
+// deaths is an error if one of the services has died, with its last words, or if
+// another command has stopped everything.
 func (t *Testnet) deaths(ctx context.Context, b backend, services []Service) error {
-	states, err := b.states(ctx)
+	states, err := t.calm(ctx, b)
+	if errors.Is(err, errBusy) {
+		return nil // not now
+	}
 	if err != nil {
 		return err
 	}
@@ -195,9 +214,10 @@ func (o *observer) settle(ctx context.Context, b backend, s *Screen) error {
 	bonding, cancel := context.WithTimeout(ctx, bondTimeout)
 	defer cancel()
 	total := 0
-	if err := o.bond(bonding, 15*time.Second, func(done, all int) {
+	if err := o.bond(bonding, 15*time.Second, func(done, all int) error {
 		total = all
 		s.progress("%d of %d", done, all)
+		return o.t.deaths(ctx, b, o.t.services())
 	}); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// errStoppedElsewhere is how a watch ends when another command stopped everything.
+// errStoppedElsewhere is how `up` ends when another command stopped everything.
 var errStoppedElsewhere = errors.New("stopped by another command")
 
 // watch shows the testnet until ctx ends or another command stops it. It says who
@@ -20,22 +20,12 @@ func (o *observer) watch(ctx context.Context, b backend, s *Screen) error {
 		return err
 	}
 	err = poll(ctx, pace, func() (bool, error) {
-		var states map[string]State
-		// Not in the middle of what another command changes.
-		err := o.t.change(ctx, func() (err error) {
-			states, err = b.states(ctx)
-			return err
-		})
-		switch {
-		case errors.Is(err, errBusy):
+		states, err := o.t.calm(ctx, b)
+		if errors.Is(err, errBusy) {
 			return false, nil
-		case errors.Is(err, fs.ErrNotExist): // the home is gone
-			return false, errStoppedElsewhere
-		case err != nil:
-			return false, err
 		}
-		if allStopped(states) {
-			return false, errStoppedElsewhere
+		if err != nil {
+			return false, err
 		}
 		for _, one := range o.t.services() {
 			if states[one.Name] != known[one.Name] {
@@ -55,6 +45,20 @@ func (o *observer) watch(ctx context.Context, b backend, s *Screen) error {
 		return nil
 	}
 	return err
+}
+
+// calm are the states of all processes while no other command changes them: what
+// is being stopped looks like an accident. It fails with errStoppedElsewhere where
+// nothing is left.
+func (t *Testnet) calm(ctx context.Context, b backend) (states map[string]State, err error) {
+	err = t.change(ctx, func() (err error) {
+		states, err = b.states(ctx)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) || err == nil && allStopped(states) { // without its home, too
+		return nil, errStoppedElsewhere
+	}
+	return states, err
 }
 
 func allStopped(states map[string]State) bool {

@@ -1,0 +1,46 @@
+package testnet
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestStartEndsWhenAnotherCommandStopsEverything(t *testing.T) {
+	stopped := []map[string]State{all(Running, nil), all(Stopped, nil)}
+
+	n, nodes := stage(t)
+	nodes["beta-1"].status.Ready = false
+	if err := newObserver(n).settle(t.Context(), &script{acts: stopped}, nil); !errors.Is(err, errStoppedElsewhere) {
+		t.Errorf("while it waited for the nodes: %v", err)
+	}
+
+	n, nodes = bondedStage(t)
+	nodes["beta-0"].onSubmit = nil // swallows everything
+	if err := newObserver(n).settle(t.Context(), &script{acts: stopped}, nil); err == nil || err.Error() != errStoppedElsewhere.Error() {
+		t.Errorf("while it bonded: %v", err)
+	}
+
+	n, _ = stage(t)
+	rpc := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer rpc.Close()
+	for _, c := range n.Chains {
+		c.RPC = rpc.Listener.Addr().String()
+	}
+	b := &script{acts: stopped}
+	if err := n.launch(t.Context(), b, nil); !errors.Is(err, errStoppedElsewhere) || strings.Join(b.started, " ") != "alpha beta" {
+		t.Errorf("between the home chains and the nodes: %v, having started %v", err, b.started)
+	}
+}
+
+func TestStartEndsWhenSomebodyDies(t *testing.T) {
+	n, nodes := bondedStage(t)
+	nodes["beta-0"].onSubmit = nil // swallows everything
+	b := &script{acts: []map[string]State{all(Running, nil), all(Running, map[string]State{"beta": Died})}}
+	var death *DeathError
+	if err := newObserver(n).settle(t.Context(), b, nil); !errors.As(err, &death) || death.Name != "beta" {
+		t.Errorf("while it bonded: %v", err)
+	}
+}
