@@ -176,7 +176,7 @@ func (o *observer) refusal(plans []*bonding) string {
 }
 
 // countsEverywhere says that on every ledger the stake of every other chain gives
-// power.
+// power, wherever it still can.
 func (v *view) countsEverywhere() bool {
 	for _, c := range v.t.Chains {
 		l, ok := v.ledgers[c.ID]
@@ -184,7 +184,7 @@ func (v *view) countsEverywhere() bool {
 			return false
 		}
 		for _, p := range l.Peers {
-			if p.Virtual.IsZero() {
+			if p.Virtual.IsZero() && v.canCount(l, p) {
 				return false
 			}
 		}
@@ -192,12 +192,26 @@ func (v *view) countsEverywhere() bool {
 	return true
 }
 
+// canCount: a testnet that is resumed may have had its faults. Nothing of a halted
+// chain counts, nor what stands behind validators that were convicted.
+func (v *view) canCount(consumer api.Ledger, p ledger.PeerView) bool {
+	if p.Halted != "" {
+		return false
+	}
+	return slices.ContainsFunc(v.ledgers[p.Chain].Liens, func(lien ledger.LienView) bool {
+		return lien.Consumer == consumer.Chain && !lien.Amount.IsZero() &&
+			!slices.ContainsFunc(consumer.Faults, func(f ledger.FaultView) bool {
+				return f.Chain == consumer.Chain && slices.Contains(f.Offenders, lien.Validator)
+			})
+	})
+}
+
 // finalEverywhere says that every ledger has these epochs of all other chains as
-// final.
+// final, but for those that it has halted.
 func (v *view) finalEverywhere(epochs map[string]uint64) bool {
 	for _, c := range v.t.Chains {
 		for _, p := range v.ledgers[c.ID].Peers {
-			if p.Final < epochs[p.Chain] {
+			if p.Halted == "" && p.Final < epochs[p.Chain] {
 				return false
 			}
 		}

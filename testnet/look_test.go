@@ -74,6 +74,19 @@ func TestWhatCountsAndWhatIsFinal(t *testing.T) {
 	if o.look(t.Context()).countsEverywhere() {
 		t.Error("beta's stake gives no power on alpha")
 	}
+
+	l.Peers = []ledger.PeerView{{Chain: "beta", Final: 3, Halted: "failed at epoch 4"}}
+	nodes["alpha-0"].ledgers["alpha"] = l
+	if v := o.look(t.Context()); !v.countsEverywhere() || !v.finalEverywhere(map[string]uint64{"alpha": 3, "beta": 9}) {
+		t.Error("nothing of a halted chain will ever count or be final")
+	}
+
+	l.Peers = []ledger.PeerView{{Chain: "beta", Final: 3}}
+	l.Faults = []ledger.FaultView{{Chain: "alpha", Offenders: []ledger.AccountID{nodeAccount(0, 1)}}}
+	nodes["alpha-0"].ledgers["alpha"] = l
+	if !o.look(t.Context()).countsEverywhere() {
+		t.Error("all of beta's stake on alpha stands behind a convicted validator")
+	}
 }
 
 func TestTable(t *testing.T) {
