@@ -218,13 +218,14 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 			if ctx.Err() != nil {
 				return false, nil // what was missing before still is
 			}
-			hanging = "node " + n.Name
 			r.s.progress("on %d of %d nodes", i, len(r.witnesses))
 			if err != nil || f == nil {
+				hanging = "node " + n.Name
 				return false, nil // not now
 			}
 			missing, at := moment(f)
 			if at == 0 {
+				hanging = "node " + n.Name
 				if missing != "" {
 					hanging = fmt.Sprintf("ledger %s of node %s", missing, n.Name)
 				}
@@ -235,7 +236,9 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 		return true, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return 0, fmt.Errorf("the double vote of %s in epoch %d: not %s on %s after %v", r.offender.Name, r.epoch, what, hanging, timeout)
+		// A ledger stands still where its chain has no quorum: the epochs tell.
+		v := r.o.look(context.WithoutCancel(ctx))
+		return 0, fmt.Errorf("the double vote of %s in epoch %d: not %s on %s after %v; %s", r.offender.Name, r.epoch, what, hanging, timeout, v.epochLine())
 	}
 	if err != nil {
 		return 0, err
