@@ -1,6 +1,7 @@
 package testnet_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -69,6 +70,8 @@ func TestNetworkFromOutside(t *testing.T) {
 	m.step("down leaves nothing running", m.goesDown)
 	if !m.docker {
 		m.step("it resumes", m.resumes)
+		m.step("Ctrl-C leaves nothing running", m.interrupts)
+		m.step("a purge leaves nothing", m.purges)
 	}
 }
 
@@ -369,18 +372,7 @@ func (m *mesh) onlyOneFault() {
 
 func (m *mesh) goesDown() {
 	m.run("down")
-	for _, c := range m.layout.Chains {
-		addresses := []string{c.RPC}
-		for _, n := range c.Nodes {
-			addresses = append(addresses, n.API, n.P2P)
-		}
-		for _, a := range addresses {
-			if conn, err := net.DialTimeout("tcp", a, time.Second); err == nil {
-				conn.Close()
-				m.t.Errorf("somebody still listens at %s", a)
-			}
-		}
-	}
+	m.silent()
 	if !m.docker {
 		return
 	}
@@ -395,12 +387,75 @@ func (m *mesh) goesDown() {
 	}
 }
 
+// silent: nobody listens any more.
+func (m *mesh) silent() {
+	m.t.Helper()
+	for _, c := range m.layout.Chains {
+		addresses := []string{c.RPC}
+		for _, n := range c.Nodes {
+			addresses = append(addresses, n.API, n.P2P)
+		}
+		for _, a := range addresses {
+			if conn, err := net.DialTimeout("tcp", a, time.Second); err == nil {
+				conn.Close()
+				m.t.Errorf("somebody still listens at %s", a)
+			}
+		}
+	}
+}
+
 // resumes: what was slashed stays slashed, what was pledged is not pledged again.
 func (m *mesh) resumes() {
 	m.up()
 	m.await(time.Minute, agreed)
 	m.liensAfterDoubleVote()
 	m.onlyOneFault()
+}
+
+// interrupts: somebody watches, and is impatient when it ends.
+func (m *mesh) interrupts() {
+	ctx, cancel := context.WithTimeout(m.t.Context(), 12*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, m.binary, "testnet", "up", "--home", m.home)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "ready after") {
+				close(ready)
+			}
+		}
+		ended <- cmd.Wait()
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		m.t.Fatalf("up ended before it was ready: %v", err)
+	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case <-again.C:
+			_ = cmd.Process.Signal(os.Interrupt) // fails once it has ended
+		case err := <-ended:
+			if err != nil {
+				m.t.Errorf("up ended with %v", err)
+			}
+			m.silent()
+			return
+		}
+	}
+}
+
+func (m *mesh) purges() {
 	m.run("down", "--purge")
 	if _, err := os.Stat(m.home); err == nil {
 		m.t.Error("the home is still there after --purge")

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,9 +93,29 @@ meshsec testnet up --docker --home /tmp/mesh-in-docker`,
 		if err != nil {
 			return err
 		}
-		return t.Up(cmd.Context(), detach, screen(cmd, true))
+		ctx, release := untilAlone(cmd.Context())
+		defer release()
+		return t.Up(ctx, detach, screen(cmd, true))
 	}
 	return cmd
+}
+
+// untilAlone is for a command that must not end before it has stopped what it
+// started. The context also ends when whoever watches has gone: the terminal was
+// closed, or the pipe. And another Ctrl-C does not end the process while it
+// stops, which takes a bounded time.
+func untilAlone(ctx context.Context) (context.Context, context.CancelFunc) {
+	gone := []os.Signal{syscall.SIGPIPE}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		gone = append(gone, syscall.SIGHUP)
+	}
+	ctx, release := signal.NotifyContext(ctx, gone...)
+	impatient := make(chan os.Signal, 1)
+	signal.Notify(impatient, os.Interrupt)
+	return ctx, func() {
+		signal.Stop(impatient)
+		release()
+	}
 }
 
 // adopt takes from an existing testnet what the command line does not say.
