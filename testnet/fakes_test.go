@@ -48,6 +48,14 @@ func (f *fakeNode) Checkpoint(_ context.Context, chain string, epoch uint64) (ap
 	return api.Checkpoint{}, api.ErrNotFound
 }
 
+func (f *fakeNode) Record(context.Context, string, string, uint64) (api.Record, error) {
+	return api.Record{}, api.ErrNotFound
+}
+
+func (f *fakeNode) Certificates(context.Context, string, uint64, int) (api.Trail, error) {
+	return api.Trail{}, api.ErrNotFound
+}
+
 func (f *fakeNode) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -112,6 +112,33 @@ func (n *fakeNode) Checkpoint(context.Context, string, uint64) (api.Checkpoint, 
 	return api.Checkpoint{}, api.ErrNotFound
 }
 
+func (n *fakeNode) Record(_ context.Context, chain, name string, epoch uint64) (out api.Record, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key, err := ledger.ParseKey(name)
+	if err != nil {
+		return out, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	last := n.mesh.Head(chain).Checkpoint.Epoch
+	if epoch == 0 {
+		epoch = last
+	}
+	if epoch == 0 || epoch > last {
+		return out, fmt.Errorf("certificate of %s epoch %d: %w here", chain, epoch, api.ErrNotFound)
+	}
+	r, err := ledger.ProveRecord(n.mesh.TreeAt(chain, epoch), key)
+	return api.Record{Chain: chain, Epoch: epoch, ProofRecord: r}, err
+}
+
+// Certificates come in pages of two, whatever is asked for.
+func (n *fakeNode) Certificates(_ context.Context, chain string, from uint64, limit int) (api.Trail, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	to := min(from+uint64(min(limit, 2))-1, n.mesh.Head(chain).Checkpoint.Epoch)
+	trail, err := n.mesh.Trail(chain, max(from, 1), to)
+	return api.Trail{Links: trail}, err
+}
+
 func (n *fakeNode) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
 	return n.faults[min(int(from), len(n.faults)):min(int(from)+limit, len(n.faults))], nil
 }

@@ -41,6 +41,17 @@ func (b *book) Checkpoint(_ context.Context, chain string, epoch uint64) (api.Ch
 	return api.Checkpoint{Chain: chain, Epoch: epoch, SignedPower: ledger.Units(7)}, nil
 }
 
+func (b *book) Record(_ context.Context, chain, key string, epoch uint64) (api.Record, error) {
+	if _, err := ledger.ParseKey(key); err != nil {
+		return api.Record{}, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
+	return api.Record{Chain: chain, Epoch: epoch, ProofRecord: ledger.ProofRecord{Name: key, Present: true, Value: []byte{1}}}, nil
+}
+
+func (b *book) Certificates(_ context.Context, _ string, from uint64, limit int) (api.Trail, error) {
+	return api.Trail{Links: ledger.Trail{{Certificate: []byte{byte(from), byte(limit)}}}}, nil
+}
+
 func (b *book) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
 	rest := b.faults[min(from, uint64(len(b.faults))):]
 	return rest[:min(limit, len(rest))], nil
@@ -101,6 +112,15 @@ func TestClientGetsWhatTheBackendSays(t *testing.T) {
 	}
 	if got, err := c.Checkpoint(ctx, "a", 2); err != nil || got.Epoch != 2 || got.SignedPower != ledger.Units(7) {
 		t.Errorf("checkpoint = %+v, %v", got, err)
+	}
+	if got, err := c.Record(ctx, "a", "account/x&epoch=9", 2); err == nil || !errors.Is(err, api.ErrInvalid) {
+		t.Errorf("a bad key = %+v, %v", got, err)
+	}
+	if got, err := c.Record(ctx, "a", "set/7", 2); err != nil || got.Epoch != 2 || got.Name != "set/7" || !got.Present || len(got.Value) != 1 {
+		t.Errorf("record = %+v, %v", got, err)
+	}
+	if got, err := c.Certificates(ctx, "a", 7, 1000); err != nil || len(got.Links) != 1 || string(got.Links[0].Certificate) != string([]byte{7, api.MaxLinks}) {
+		t.Errorf("certificates = %+v, %v", got, err)
 	}
 	if got, err := c.Faults(ctx, 0, 2); err != nil || len(got) != 2 {
 		t.Errorf("faults = %+v, %v", got, err)
@@ -164,6 +184,9 @@ func TestBadRequestsAreProblems(t *testing.T) {
 	}{
 		{"GET", "/nowhere", "", 404},
 		{"GET", "/v1/ledgers/a/checkpoints/x", "", 400},
+		{"GET", "/v1/ledgers/a/records?key=meta&epoch=x", "", 400},
+		{"GET", "/v1/ledgers/a/records", "", 400},
+		{"GET", "/v1/ledgers/a/certificates?from=-1", "", 400},
 		{"GET", "/v1/faults/12", "", 400},
 		{"GET", "/v1/faults?limit=0", "", 400},
 		{"GET", "/v1/faults?from=zz", "", 400},

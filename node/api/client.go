@@ -77,6 +77,16 @@ func (c *Client) Checkpoint(ctx context.Context, chain string, epoch uint64) (Ch
 	return get[Checkpoint](ctx, c, "/v1/ledgers/"+url.PathEscape(chain)+"/checkpoints/"+strconv.FormatUint(epoch, 10))
 }
 
+// Record asks for a record and its proof, see [Backend].
+func (c *Client) Record(ctx context.Context, chain, key string, epoch uint64) (Record, error) {
+	return get[Record](ctx, c, fmt.Sprintf("/v1/ledgers/%s/records?key=%s&epoch=%d", url.PathEscape(chain), url.QueryEscape(key), epoch))
+}
+
+// Certificates asks for those of up to limit epochs, at most MaxLinks, see [Backend].
+func (c *Client) Certificates(ctx context.Context, chain string, from uint64, limit int) (Trail, error) {
+	return get[Trail](ctx, c, fmt.Sprintf("/v1/ledgers/%s/certificates?from=%d&limit=%d", url.PathEscape(chain), from, limit))
+}
+
 // Faults lists up to limit faults in the order in which the node learned them, from
 // a position on; the first has position 0. A page shorter than min(limit,
 // MaxFaults) is the last.

@@ -3,6 +3,8 @@
 //	GET  /v1/status                               Status
 //	GET  /v1/ledgers/{chain}                      Ledger
 //	GET  /v1/ledgers/{chain}/checkpoints/{epoch}  Checkpoint
+//	GET  /v1/ledgers/{chain}/records              Record, ?key= name, ?epoch=
+//	GET  /v1/ledgers/{chain}/certificates         Trail, ?from= epoch, ?limit=
 //	GET  /v1/faults                               []Fault, ?from= position, ?limit=
 //	GET  /v1/faults/{id}                          Fault
 //	POST /v1/operations                           Submission → Submission

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // Limits of a request.
@@ -19,6 +21,8 @@ const (
 	MaxRequest = 2<<20 + 1024
 	// MaxFaults bounds one page of faults.
 	MaxFaults = 100
+	// MaxLinks bounds one page of certificates.
+	MaxLinks = 100
 	// RequestTimeout bounds the handling of a request.
 	RequestTimeout = 20 * time.Second
 )
@@ -40,6 +44,13 @@ type Backend interface {
 	Ledger(ctx context.Context, chain string) (Ledger, error)
 	// Checkpoint is ErrNotFound while there is no certificate of the epoch.
 	Checkpoint(ctx context.Context, chain string, epoch uint64) (Checkpoint, error)
+	// Record proves what a ledger holds under a key, named as [ledger.ParseKey] reads
+	// it, at the end of a certified epoch; 0 is the newest. ErrNotFound if there is no
+	// certificate, or the epoch's state is no longer kept.
+	Record(ctx context.Context, chain, key string, epoch uint64) (Record, error)
+	// Certificates are those of up to limit consecutive epochs from one on, each with
+	// its set unless that is the one before; none if the first is not there.
+	Certificates(ctx context.Context, chain string, from uint64, limit int) (Trail, error)
 	// Faults lists up to limit faults in the order in which the node learned them,
 	// from a position on; the first has position 0.
 	Faults(ctx context.Context, from uint64, limit int) ([]Fault, error)
@@ -58,6 +69,8 @@ func Handler(b Backend, metrics http.Handler, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/status", answer(s, s.status))
 	mux.HandleFunc("GET /v1/ledgers/{chain}", answer(s, s.ledger))
 	mux.HandleFunc("GET /v1/ledgers/{chain}/checkpoints/{epoch}", answer(s, s.checkpoint))
+	mux.HandleFunc("GET /v1/ledgers/{chain}/records", answer(s, s.record))
+	mux.HandleFunc("GET /v1/ledgers/{chain}/certificates", answer(s, s.certificates))
 	mux.HandleFunc("GET /v1/faults", answer(s, s.faults))
 	mux.HandleFunc("GET /v1/faults/{id}", answer(s, s.fault))
 	mux.HandleFunc("POST /v1/operations", answer(s, s.submit))
@@ -148,21 +161,59 @@ func (s *server) checkpoint(r *http.Request) (Checkpoint, error) {
 	return s.b.Checkpoint(r.Context(), r.PathValue("chain"), epoch)
 }
 
-func (s *server) faults(r *http.Request) ([]Fault, error) {
-	var from uint64
-	if v := r.URL.Query().Get("from"); v != "" {
-		var err error
-		if from, err = strconv.ParseUint(v, 10, 64); err != nil {
-			return nil, fmt.Errorf("%w: from %q is not a number", ErrInvalid, v)
-		}
+func (s *server) record(r *http.Request) (Record, error) {
+	epoch, err := number(r, "epoch")
+	if err != nil {
+		return Record{}, err
 	}
-	limit := MaxFaults
+	return s.b.Record(r.Context(), r.PathValue("chain"), r.URL.Query().Get("key"), epoch)
+}
+
+func (s *server) certificates(r *http.Request) (Trail, error) {
+	from, limit, err := page(r, MaxLinks)
+	if err != nil {
+		return Trail{}, err
+	}
+	t, err := s.b.Certificates(r.Context(), r.PathValue("chain"), from, limit)
+	if t.Links == nil {
+		t.Links = ledger.Trail{}
+	}
+	return t, err
+}
+
+// number is a parameter that is 0 when it is missing.
+func number(r *http.Request, name string) (uint64, error) {
+	v := r.URL.Query().Get(name)
+	if v == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %s %q is not a number", ErrInvalid, name, v)
+	}
+	return n, nil
+}
+
+// page is what part of a list is asked for.
+func page(r *http.Request, largest int) (from uint64, limit int, err error) {
+	if from, err = number(r, "from"); err != nil {
+		return 0, 0, err
+	}
+	limit = largest
 	if v := r.URL.Query().Get("limit"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%w: limit %q is not a positive number", ErrInvalid, v)
+			return 0, 0, fmt.Errorf("%w: limit %q is not a positive number", ErrInvalid, v)
 		}
-		limit = min(n, MaxFaults)
+		limit = min(n, largest)
+	}
+	return from, limit, nil
+}
+
+func (s *server) faults(r *http.Request) ([]Fault, error) {
+	from, limit, err := page(r, MaxFaults)
+	if err != nil {
+		return nil, err
 	}
 	list, err := s.b.Faults(r.Context(), from, limit)
 	if list == nil {

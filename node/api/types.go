@@ -62,6 +62,21 @@ type Checkpoint struct {
 	Validators     int             `json:"validators"`
 }
 
+// Record is what GET /v1/ledgers/{chain}/records answers: what the ledger holds under
+// a key at the end of a certified epoch, with its proof. Without an epoch it is the
+// newest certified one.
+type Record struct {
+	Chain string `json:"chain"`
+	Epoch uint64 `json:"epoch"`
+	ledger.ProofRecord
+}
+
+// Trail is what GET /v1/ledgers/{chain}/certificates answers: the certificates of
+// consecutive epochs, from one on.
+type Trail struct {
+	Links ledger.Trail `json:"links"`
+}
+
 // Ledger is what GET /v1/ledgers/{chain} answers: the newest executed state. The
 // parts come from ledger.Reader.
 type Ledger struct {

@@ -76,10 +76,10 @@ func ParseKey(name string) ([]byte, error) {
 		if err == nil {
 			return k, nil
 		}
-		wrong = fmt.Errorf("%q is not the name of a record: %w", name, err)
+		wrong = fmt.Errorf("%.100q is not the name of a record: %w", name, err)
 	}
 	if wrong == nil {
-		wrong = fmt.Errorf("%q is not the name of a record, such as account/<account>, statement/<consumer> or meta", name)
+		wrong = fmt.Errorf("%.100q is not the name of a record, such as account/<account>, statement/<consumer> or meta", name)
 	}
 	return nil, wrong
 }
@@ -181,13 +181,13 @@ func (p keyPart) parse(word string) ([]byte, error) {
 	switch p {
 	case chainPart:
 		if !chainID.MatchString(word) {
-			return nil, fmt.Errorf("%q is not the id of a chain", word)
+			return nil, fmt.Errorf("%.100q is not the id of a chain", word)
 		}
 		return []byte(word), nil
 	case numberPart:
 		n, err := strconv.ParseUint(word, 10, 64)
 		if err != nil || strconv.FormatUint(n, 10) != word {
-			return nil, fmt.Errorf("%q is not a plain number", word)
+			return nil, fmt.Errorf("%.100q is not a plain number", word)
 		}
 		return num(n), nil
 	}
@@ -196,9 +196,9 @@ func (p keyPart) parse(word string) ([]byte, error) {
 	if err != nil || len(b) != want || hex.EncodeToString(b) != word ||
 		p == consensusPart && (len(b) < 2 || len(b) > 1+attest.MaxConsensusKey) {
 		if p == consensusPart {
-			return nil, fmt.Errorf("%q is not a type and a key in lower-case hex", word)
+			return nil, fmt.Errorf("%.100q is not a type and a key in lower-case hex", word)
 		}
-		return nil, fmt.Errorf("%q is not %d lower-case hex digits", word, 2*want)
+		return nil, fmt.Errorf("%.100q is not %d lower-case hex digits", word, 2*want)
 	}
 	return b, nil
 }
