@@ -132,15 +132,24 @@ func open(ctx context.Context, cfg Config, log *slog.Logger, o Options) (w outsi
 	if !o.InMemory {
 		w.folder = cfg.Data
 	}
-	w.store, err = openStore(ctx, cfg.Chain, w.folder, w.manifest, cfg.Store, o, log)
+	w.store, err = openStore(ctx, cfg, w.folder, w.manifest, o, log)
 	return w, err
 }
 
 // storeFolder is the store's place in the data folder.
 const storeFolder = "store"
 
-func openStore(ctx context.Context, home, folder string, m *ledger.Manifest, cfg StoreConfig, o Options, log *slog.Logger) (*store.Store, error) {
-	options := store.Options{InMemory: o.InMemory, Logger: log, KeepVersions: cfg.KeepVersions}
+// StoreFolder is where a node keeps its store.
+func StoreFolder(c Config) string { return filepath.Join(c.Data, storeFolder) }
+
+// StoreOptions are how a node opens it.
+func StoreOptions(c Config, log *slog.Logger) store.Options {
+	return store.Options{Logger: log, KeepVersions: c.Store.KeepVersions}
+}
+
+func openStore(ctx context.Context, c Config, folder string, m *ledger.Manifest, o Options, log *slog.Logger) (*store.Store, error) {
+	home, cfg, options := c.Chain, c.Store, StoreOptions(c, log)
+	options.InMemory = o.InMemory
 	if o.InMemory {
 		return store.Open("", m, options)
 	}

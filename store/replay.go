@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,8 @@ import (
 )
 
 // Replay runs a chain's journal again, from genesis to the head, in memory and with
-// this program's rules, and compares everything that comes of it. It costs what the
+// this program's rules, and compares everything that comes of it: steps, receipts and
+// roots, the chain of hashes, and the receipts that can be asked for. It costs what the
 // epochs cost. Errors: [ErrDiverged], a *[ReplayError] with the first epoch and step that
 // differ; [ErrCorrupt]; [ErrUnknownChain]; [ErrClosed]; and the context's.
 func (s *Store) Replay(ctx context.Context, chain string) error {
@@ -21,6 +23,7 @@ func (s *Store) Replay(ctx context.Context, chain string) error {
 	head := s.Head(chain).Epoch
 	var parent *ledger.Result
 	tree := trie.NewStore()
+	var before *epochRecord
 	for epoch := uint64(0); epoch <= head; epoch++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -28,6 +31,9 @@ func (s *Store) Replay(ctx context.Context, chain string) error {
 		want, rec, err := s.journal(c, epoch)
 		if err != nil {
 			return err
+		}
+		if reason := checkLink(epoch, want, rec, before); reason != "" {
+			return &ReplayError{Chain: chain, Epoch: epoch, Step: -1, Reason: reason}
 		}
 		got, err := s.again(chain, parent, tree, want)
 		if err != nil {
@@ -37,9 +43,12 @@ func (s *Store) Replay(ctx context.Context, chain string) error {
 			d.Chain, d.Epoch = chain, epoch
 			return d
 		}
+		if err := s.checkReceipts(c, epoch, got); err != nil {
+			return err
+		}
 		tree.Apply(got.Changes)
 		tree.Prune(epoch)
-		parent = got
+		parent, before = got, rec
 	}
 	return nil
 }
@@ -53,6 +62,24 @@ func (s *Store) again(chain string, parent *ledger.Result, nodes *trie.Store, e 
 		return nil, errors.New("it has no input")
 	}
 	return ledger.Execute(s.manifest, parent.Checkpoint, trie.New(nodes, parent.Ref), e.Input)
+}
+
+// checkReceipts compares the receipts that can be asked for with those of a result.
+func (s *Store) checkReceipts(chain int, epoch uint64, r *ledger.Result) error {
+	o := &outcome{chain: chain}
+	if err := o.addReceipts(&Entry{Transcript: r.Transcript, Receipts: r.Receipts, Checkpoint: r.Checkpoint}); err != nil {
+		return err
+	}
+	for i, want := range o.early {
+		have, err := s.get(want.key)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(have, want.value) {
+			return &ReplayError{Chain: s.ids[chain], Epoch: epoch, Step: -1, Reason: fmt.Sprintf("the receipt of operation %d on record is %x, not %x", i, have, want.value)}
+		}
+	}
+	return nil
 }
 
 // difference returns the first thing in which a result is not what the journal has; nil

@@ -10,6 +10,7 @@
 //	pledge release       collateral behind a validator, and back
 //	status ledger fault  what a node knows
 //	ledger prove verify  what a ledger holds, for those who have no node
+//	ledger replay        a stopped node's journal, run again
 //	receipt health       what became of an operation, whether all is well
 //
 // docs/cli.md has every flag; it is generated from the commands.

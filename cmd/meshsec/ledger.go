@@ -14,7 +14,7 @@ import (
 )
 
 func newLedger() *cobra.Command {
-	return newGroup("ledger", "Look at ledgers, and prove what is in them", newLedgerShow(), newLedgerProve(), newLedgerVerify())
+	return newGroup("ledger", "Look at ledgers, and prove what is in them", newLedgerShow(), newLedgerProve(), newLedgerVerify(), newLedgerReplay())
 }
 
 func newLedgerShow() *cobra.Command {
