@@ -76,6 +76,9 @@ func (t *Tree) show(n *node, at NodeKey, seen map[NodeKey]struct{}) (*node, erro
 	return m, nil
 }
 
+// Root is the root of the tree that the witness is about.
+func (w Witness) Root() Hash { return w.root.sum() }
+
 // Tree returns the tree that the witness is about, at root, else [ErrWitnessRoot].
 // Operations that need more than the witness shows fail with [ErrNotInWitness].
 func (w Witness) Tree(root Hash) (*Tree, error) {
