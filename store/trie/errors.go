@@ -20,6 +20,8 @@ var (
 	ErrMalformed = errors.New("trie: malformed or not canonical")
 	// ErrVersion says that Commit was given a version that is not above the last one.
 	ErrVersion = errors.New("trie: version must be above the last committed one")
+	// ErrOrder says that a [Builder] was given a record whose path is not above the last one.
+	ErrOrder = errors.New("trie: records must come in the order of their paths, each once")
 	// ErrKeySize says that a key is empty or longer than MaxKey.
 	ErrKeySize = errors.New("trie: key must have 1 to 1024 bytes")
 	// ErrValueSize says that a value is empty or longer than MaxValue.
