@@ -11,9 +11,6 @@ import "errors"
 // maxWaiting bounds each queue.
 const maxWaiting = 1 << 14
 
-// spent is what an epoch has used of its limits.
-type spent struct{ bytes, records uint64 }
-
 // waitingList is the queue for a kind of operation.
 func waitingList(k Kind) list {
 	if k.open() {
@@ -37,13 +34,13 @@ func (r *run) fits(k Kind, size int) bool {
 	if !k.open() {
 		bytes, records = bytes/4*3, records/4*3
 	}
-	return r.spent.bytes+uint64(size) <= bytes && r.spent.records < records
+	return r.spent.Bytes+uint64(size) <= bytes && r.spent.Records < records
 }
 
 // spend counts a step that was executed.
 func (r *run) spend(size int) {
-	r.spent.bytes += uint64(size)
-	r.spent.records += uint64(r.machine.tx.touched)
+	r.spent.Bytes += uint64(size)
+	r.spent.Records += uint64(r.machine.tx.touched)
 }
 
 // waits reports whether operations of a kind wait, so that later ones must too.
@@ -87,50 +84,54 @@ func (m *machine) wait(k Kind, encoded []byte) (*Receipt, error) {
 func (r *run) drain() error {
 	for _, kind := range []Kind{KindSubmitFault, KindDeposit} { // one of each queue
 		for {
-			meta, err := must[Meta](r.tree, metaKey)
+			done, err := r.late(kind)
 			if err != nil {
 				return err
 			}
-			queue, next := waitingList(kind), *meta.next(kind)
-			n, err := queue.length(r.tree)
-			if err != nil {
-				return err
-			}
-			if next == n {
+			if !done {
 				break
-			}
-			encoded, err := queue.at(r.tree, next)
-			if err != nil {
-				return err
-			}
-			if !r.fits(kind, len(encoded)) {
-				break
-			}
-			if err := r.late(kind, encoded); err != nil {
-				return err
 			}
 		}
 	}
 	return nil
 }
 
-// late executes the first operation of a queue, and moves the queue on, as one step.
-func (r *run) late(kind Kind, encoded []byte) error {
+// late executes the first operation of a queue, if there is one and it fits, and moves
+// the queue on, as one step.
+func (r *run) late(kind Kind) (done bool, err error) {
+	err = r.witnessed(StepWitness{Kind: StepLate, Open: kind.open()}, func() (err error) {
+		done, err = r.takeLate(kind)
+		return err
+	})
+	return done, err
+}
+
+func (r *run) takeLate(kind Kind) (done bool, err error) {
 	m := r.machine
+	meta, err := must[Meta](m.state, metaKey)
+	if err != nil {
+		return false, err
+	}
+	queue, next := waitingList(kind), *meta.next(kind)
+	n, err := queue.length(m.state)
+	if err != nil || next == n {
+		return false, err
+	}
+	encoded, err := queue.at(m.state, next)
+	if err != nil || !r.fits(kind, len(encoded)) {
+		return false, err
+	}
 	receipt, err := m.apply(encoded)
 	if err != nil {
-		return err
+		return false, err
 	}
 	r.spend(len(encoded))
 	err = m.step(func() error {
-		return m.totals(func(meta *Meta) {
-			next := meta.next(kind)
-			m.tx.set(waitingList(kind).item(*next), []byte{0}) // it is over, and takes no room
-			*next++
-		})
+		m.tx.set(queue.item(next), []byte{0}) // it is over, and takes no room
+		return m.totals(func(meta *Meta) { *meta.next(kind) = next + 1 })
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return r.receipt(StepLate, receipt)
+	return true, r.receipt(StepLate, receipt)
 }

@@ -62,9 +62,20 @@ func TestWhatExceedsAnEpochWaitsInItsOrder(t *testing.T) {
 	}
 	// Later ones wait behind them, whatever room there is.
 	late := byAuthority(t, m, "alpha")(ledger.NewDeposit(1200, ledger.AccountID{1}, ledger.Units(1)))
+	parent, tree := m.Head("alpha"), m.Tree("alpha")
 	r, err = m.Epoch("alpha", late)
 	must(t, err)
 	conserved(t, m, "alpha")
+	last := len(r.Receipts) - 1 // and the first: one that waited, and one that is to wait
+	for _, i := range []int{0, last} {
+		w, err := ledger.WitnessStep(m.Manifest, parent.Checkpoint, tree, r.Input, i)
+		must(t, err)
+		step, _, err := ledger.ReplayStep(m.Manifest, "alpha", r.Checkpoint.Epoch, w)
+		must(t, err)
+		if *step != *r.Transcript.Steps[i] {
+			t.Fatalf("step %d: %+v, the transcript has %+v", i, step, r.Transcript.Steps[i])
+		}
+	}
 	done := 0
 	for i, step := range r.Transcript.Steps {
 		if step.Kind == ledger.StepLate {

@@ -40,6 +40,17 @@ func decodeCount(value []byte) (any, error) {
 	return binary.LittleEndian.Uint64(value), nil
 }
 
+// decodeAmount decodes a sum that stands alone.
+func decodeAmount(value []byte) (any, error) {
+	if len(value) != len(Amount{}) {
+		return nil, fmt.Errorf("%d bytes are not an amount", len(value))
+	}
+	return Amount(value), nil
+}
+
+// decodeBytes leaves an operation that waits as it is.
+func decodeBytes(value []byte) (any, error) { return HexBytes(value), nil }
+
 // decodeID decodes an account or the id of a fault.
 func decodeID(value []byte) (any, error) {
 	if len(value) != 32 {
@@ -50,9 +61,9 @@ func decodeID(value []byte) (any, error) {
 
 // What the fields of records mean, where their type does not say it.
 var (
-	amountFields = fieldNames("Deposited Collateral Escrow Withdrawn Burned Bonded Slashed Taken Amount Slashable Captured Reward Compensation Power")
-	idFields     = fieldNames("Validator Account Fault Reporter Root ValidatorsRoot LedgerRoot")
-	ratioFields  = fieldNames("Ratio Share Penalty Penalties")
+	amountFields = fieldNames("Deposited Collateral Escrow Withdrawn Burned Bonded Slashed Taken Amount Slashable Captured Reward Compensation Power Total Accepts Num Den Covered Paid Pool Value Virtual")
+	idFields     = fieldNames("Validator Account Fault Reporter Root ValidatorsRoot LedgerRoot Parent")
+	ratioFields  = fieldNames("Ratio")
 	textFields   = fieldNames("ID Provider Consumer Chain")
 )
 

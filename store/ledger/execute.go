@@ -60,22 +60,8 @@ func Execute(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochI
 	}
 	run := newRun(m, spec, tree, in.Epoch)
 	run.machine.parent = parent.Root()
-	params, err := must[Params](run.tree, paramsKey)
-	if err != nil {
-		return nil, fmt.Errorf("execute epoch %d of %s: %w", in.Epoch, spec.ID, err)
-	}
-	run.limits = params.Limits
-	run.height, run.machine.now = in.Blocks[0].Height, in.Blocks[0].Time
-	if err := run.drain(); err != nil {
-		return nil, fmt.Errorf("execute what waited for epoch %d of %s: %w", in.Epoch, spec.ID, err)
-	}
-	for _, block := range in.Blocks {
-		run.height, run.machine.now = block.Height, block.Time
-		for _, op := range block.Operations {
-			if err := run.operation(op.Data); err != nil {
-				return nil, fmt.Errorf("execute epoch %d of %s, block %d: %w", in.Epoch, spec.ID, block.Height, err)
-			}
-		}
+	if err := run.operations(in); err != nil {
+		return nil, err
 	}
 	set, err := run.end()
 	if err != nil {
@@ -100,9 +86,12 @@ type run struct {
 	tree       *trie.Tree
 	height     uint64
 	limits     Limits
-	spent      spent
+	spent      Spent
 	transcript Transcript
 	receipts   []*Receipt
+
+	stop   *StepWitness // where a witness is wanted: of the operation with this index
+	stopAt int
 }
 
 func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
@@ -115,8 +104,41 @@ func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
 	}
 }
 
+// operations runs all operations of an epoch, those that waited for it first.
+func (r *run) operations(in *EpochInput) error {
+	r.height, r.machine.now = in.Blocks[0].Height, in.Blocks[0].Time
+	if err := r.readLimits(); err != nil {
+		return fmt.Errorf("execute epoch %d of %s: %w", in.Epoch, in.ChainID, err)
+	}
+	if err := r.drain(); err != nil {
+		return fmt.Errorf("execute what waited for epoch %d of %s: %w", in.Epoch, in.ChainID, err)
+	}
+	for _, block := range in.Blocks {
+		r.height, r.machine.now = block.Height, block.Time
+		for _, op := range block.Operations {
+			if err := r.operation(op.Data); err != nil {
+				return fmt.Errorf("execute epoch %d of %s, block %d: %w", in.Epoch, in.ChainID, block.Height, err)
+			}
+		}
+	}
+	return nil
+}
+
+// readLimits reads the limits of the epoch, which don't change in it.
+func (r *run) readLimits() error {
+	params, err := must[Params](r.machine.state, paramsKey)
+	if err == nil {
+		r.limits = params.Limits
+	}
+	return err
+}
+
 // operation runs one operation, or lets it wait, and writes its step.
 func (r *run) operation(encoded []byte) error {
+	return r.witnessed(StepWitness{Kind: StepOperation, Operation: encoded}, func() error { return r.order(encoded) })
+}
+
+func (r *run) order(encoded []byte) error {
 	kind, ok := peekKind(encoded)
 	execute := !ok // what is no operation is refused at once
 	if ok {
@@ -172,7 +194,7 @@ func (r *run) ending(f func() error) error {
 }
 
 func (r *run) step(s *Step) {
-	s.Height, s.Time, s.Root = r.height, r.machine.now, r.tree.Root()
+	s.Height, s.Time, s.Root, s.Spent = r.height, r.machine.now, r.tree.Root(), r.spent
 	r.transcript.Steps = append(r.transcript.Steps, s)
 }
 

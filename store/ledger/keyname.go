@@ -36,6 +36,16 @@ var keyForms = []keyForm{
 	{"offender", []keyPart{chainPart, idPart}, decodeAs[Offender]},
 	{"fault", []keyPart{idPart}, decodeAs[Fault]},
 	{"frozen", []keyPart{chainPart}, decodeCount},
+	{"params", nil, decodeAs[Params]},
+	{"pending", nil, decodeAs[PendingParams]},
+	{"terms", []keyPart{chainPart}, decodeAs[Terms]},
+	{"peerset", []keyPart{chainPart}, decodeAs[PeerSet]},
+	{"cover", nil, decodeAs[Cover]},
+	{"failure", []keyPart{chainPart}, decodeAs[Failure]},
+	{"failed", []keyPart{chainPart}, decodeAs[Cover]},
+	{"escrow", []keyPart{chainPart}, decodeAmount},
+	{"participation", []keyPart{numberPart}, decodeAs[Participation]},
+	{"liveness", []keyPart{idPart}, decodeAs[Liveness]},
 
 	{"accounts", nil, decodeCount},
 	{"accounts", []keyPart{numberPart}, decodeID},
@@ -51,6 +61,10 @@ var keyForms = []keyForm{
 	{"liens", []keyPart{chainPart, idPart, numberPart}, decodeID},
 	{"offenders", []keyPart{chainPart}, decodeCount},
 	{"offenders", []keyPart{chainPart, numberPart}, decodeID},
+	{"open", nil, decodeCount},
+	{"open", []keyPart{numberPart}, decodeBytes},
+	{"signed", nil, decodeCount},
+	{"signed", []keyPart{numberPart}, decodeBytes},
 }
 
 // ParseKey reads the name of a record as people write it and returns its key. Ids
@@ -59,9 +73,11 @@ var keyForms = []keyForm{
 //	meta, set, set/17, account/<account>, lien/<account>/<consumer>,
 //	validator/<account>, key/<BLS key>, ckey/<type and key>, statement/<consumer>,
 //	import/<provider>, peer/<chain>, checkpoint/<chain>/17, fault/<id>,
-//	offender/<chain>/<account>, frozen/<chain>
+//	offender/<chain>/<account>, frozen/<chain>, params, pending, terms/<chain>,
+//	peerset/<chain>, cover, failure/<chain>, failed/<chain>, escrow/<consumer>,
+//	participation/<epoch mod 4>, liveness/<account>
 //
-// A list is its name (accounts, validators, faults, slashes, queue,
+// A list is its name (accounts, validators, faults, slashes, queue, open, signed,
 // liens/<consumer>/<validator>, offenders/<chain>), which has its length, and that
 // with a number, which is the item.
 func ParseKey(name string) ([]byte, error) {

@@ -8,7 +8,7 @@ import "encoding/binary"
 //	meta                                  Meta
 //	set                                   attest.ValidatorSet that signs the next epoch
 //	set/<epoch>                           SetRecord
-//	params, params/pending                Params in force, PendingParams
+//	params, pending                       Params in force, PendingParams
 //	terms/<chain>                         Terms
 //	account/<account>                     Account
 //	lien/<account>/<consumer>             Lien
@@ -22,14 +22,14 @@ import "encoding/binary"
 //	fault/<id>                            Fault
 //	frozen/<chain>                        count of executions not finished
 //	cover                                 Cover of this chain
-//	failure/<chain>, failure/<chain>/cover  Failure, the Cover that counts for it
+//	failure/<chain>, failed/<chain>       Failure, the Cover that counts for it
 //	escrow/<consumer>                     amount that waits for the authority
 //	participation/<epoch mod 4>           Participation
 //	liveness/<account>                    Liveness
 //
 // and the lists (see list): accounts, validators, faults, slashes, queue,
-// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts),
-// waiting/open and waiting/signed (operations).
+// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts), open and
+// signed (operations that wait).
 func key(prefix string, parts ...[]byte) []byte {
 	k := []byte(prefix)
 	for _, p := range parts {
@@ -44,7 +44,7 @@ var (
 	metaKey    = key("meta")
 	currentSet = key("set")
 	paramsKey  = key("params")
-	pendingKey = key("params", []byte("pending"))
+	pendingKey = key("pending")
 
 	// CoverKey is where a ledger keeps its [Cover]. ProveCover carries a proof of it.
 	CoverKey = key("cover")
@@ -66,7 +66,7 @@ func peerSetKey(chain string) []byte           { return key("peerset", []byte(ch
 func escrowKey(consumer string) []byte         { return key("escrow", []byte(consumer)) }
 func livenessKey(id AccountID) []byte          { return key("liveness", id[:]) }
 func failureKey(chain string) []byte           { return key("failure", []byte(chain)) }
-func failureCoverKey(chain string) []byte      { return key("failure", []byte(chain), []byte("cover")) }
+func failureCoverKey(chain string) []byte      { return key("failed", []byte(chain)) }
 func participationKey(epoch uint64) []byte {
 	return key("participation", num(epoch%participationSlots))
 }
@@ -101,8 +101,8 @@ var (
 	faultList     = list("faults")
 	slashList     = list("slashes")
 	queueList     = list("queue")
-	openList      = list("waiting/open")
-	signedList    = list("waiting/signed")
+	openList      = list("open")
+	signedList    = list("signed")
 )
 
 func lienList(consumer string, validator AccountID) list {

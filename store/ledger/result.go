@@ -40,6 +40,13 @@ type Step struct {
 	Operation [32]byte `ssz-size:"32"` // SHA-256 of the operation's bytes; zero for StepEnd
 	Receipt   [32]byte `ssz-size:"32"` // hash_tree_root of the receipt
 	Root      [32]byte `ssz-size:"32"` // of the state tree after it
+	Spent     Spent    // of the epoch's limits, this step included
+}
+
+// Spent is what the operations of an epoch have used of its limits so far.
+type Spent struct {
+	Bytes   uint64
+	Records uint64
 }
 
 // Transcript is all steps of an epoch; its hash_tree_root is the OpsRoot.

@@ -15,16 +15,22 @@ import (
 var ErrWitness = errors.New("ledger: not the witness of this step")
 
 // StepWitness is one operation of an epoch and all that it takes to run it again, for
-// somebody who has the manifest and no state (DESIGN §3.6). That the state before and
-// the step are the certified ones is shown elsewhere, by the checkpoints: Before is
-// the root after the step before it, or the ledger root of the epoch before.
+// somebody who has the manifest and no state (DESIGN §3.6). That what it says of the
+// state and the step before is certified is shown elsewhere, by the checkpoints: Before
+// and Spent are of the step before it, or, for the first of an epoch, the ledger root of
+// the epoch before and nothing.
 //
 // An epoch's last steps, of kind [StepEnd], have no witness yet: they share a budget.
 type StepWitness struct {
+	Kind      uint8
+	Parent    [32]byte  // root of the checkpoint before the epoch
 	Before    trie.Hash // root of the state before the step
-	Time      uint64    // of the block that ordered it
-	Operation []byte    // encoded
-	Nodes     []byte    // the trie.Witness of what the step reads, in canonical form
+	Spent     Spent     // before the step
+	Height    uint64    // of the block that it belongs to
+	Time      uint64
+	Operation []byte // encoded; of a late one empty: the state has it
+	Open      bool   // of a late one: in which queue it waited
+	Nodes     []byte // the trie.Witness of what the step reads, in canonical form
 }
 
 // WitnessStep runs an epoch up to the step at an index and returns the witness of
@@ -39,29 +45,49 @@ func WitnessStep(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *Ep
 		return nil, err
 	}
 	run := newRun(m, spec, tree, in.Epoch)
-	for _, block := range in.Blocks {
-		run.height, run.machine.now = block.Height, block.Time
-		for _, op := range block.Operations {
-			if len(run.receipts) == index {
-				w := &StepWitness{Before: run.tree.Root(), Time: block.Time, Operation: op.Data}
-				nodes, _, _, err := run.machine.record(run.tree, op.Data)
-				w.Nodes = nodes
-				return w, err
-			}
-			if err := run.operation(op.Data); err != nil {
-				return nil, fmt.Errorf("execute epoch %d of %s, block %d: %w", in.Epoch, spec.ID, block.Height, err)
-			}
-		}
+	run.machine.parent = parent.Root()
+	run.stop = &StepWitness{Parent: run.machine.parent}
+	run.stopAt = index
+	err := run.operations(in)
+	switch {
+	case errors.Is(err, errStopped):
+		return run.stop, nil
+	case err != nil:
+		return nil, err
 	}
 	return nil, fmt.Errorf("step %d of epoch %d of %s is not an operation", index, in.Epoch, spec.ID)
 }
 
+// errStopped ends a run whose witness is complete.
+var errStopped = errors.New("ledger: stopped")
+
+// witnessed runs one step, and, where it is the one that a witness is wanted of, records
+// what it reads and stops the run.
+func (r *run) witnessed(w StepWitness, step func() error) error {
+	if r.stop == nil || len(r.receipts) != r.stopAt {
+		return step()
+	}
+	w.Parent, w.Before, w.Spent, w.Height, w.Time = r.stop.Parent, r.tree.Root(), r.spent, r.height, r.machine.now
+	tree := r.tree
+	nodes, err := r.record(step)
+	if err != nil {
+		return err
+	}
+	if len(r.receipts) == r.stopAt { // what waits did not fit: that was no step
+		r.tree, r.machine.state = tree, tree
+		return nil
+	}
+	w.Nodes = nodes
+	*r.stop = w
+	return errStopped
+}
+
 // ReplayStep runs one operation of an epoch of a chain again from its witness, and
-// returns what an honest transcript says of it: the receipt, and the root after it.
-// Every error is [ErrWitness], and no verdict.
-func ReplayStep(m *Manifest, chain string, epoch uint64, w *StepWitness) (*Receipt, trie.Hash, error) {
-	refuse := func(err error) (*Receipt, trie.Hash, error) {
-		return nil, trie.Hash{}, fmt.Errorf("%w: %w", ErrWitness, err)
+// returns what an honest transcript says of it. Every error is [ErrWitness], and no
+// verdict.
+func ReplayStep(m *Manifest, chain string, epoch uint64, w *StepWitness) (*Step, *Receipt, error) {
+	refuse := func(err error) (*Step, *Receipt, error) {
+		return nil, nil, fmt.Errorf("%w: %w", ErrWitness, err)
 	}
 	spec := m.Chain(chain)
 	if spec == nil {
@@ -76,33 +102,57 @@ func ReplayStep(m *Manifest, chain string, epoch uint64, w *StepWitness) (*Recei
 		return refuse(err)
 	}
 	run := newRun(m, spec, tree, epoch)
-	run.machine.now = w.Time
-	nodes, receipt, root, err := run.machine.record(run.tree, w.Operation)
+	run.machine.parent, run.machine.now = w.Parent, w.Time
+	run.height, run.spent = w.Height, w.Spent
+	nodes, err := run.record(func() error { return run.again(w) })
 	switch {
 	case err != nil:
 		return refuse(err)
 	case !bytes.Equal(nodes, w.Nodes):
 		return refuse(errors.New("it shows nodes that the step does not read"))
 	}
-	return receipt, root, nil
+	return run.transcript.Steps[0], run.receipts[0], nil
 }
 
-// record runs an operation on a snapshot of a tree and returns the witness of that,
-// and what it came to.
-func (m machine) record(tree *trie.Tree, operation []byte) (nodes []byte, receipt *Receipt, root trie.Hash, err error) {
-	witness, err := tree.Record(func(t *trie.Tree) (err error) {
-		state := &watched{state: t}
-		m.state = state
-		if receipt, err = m.apply(operation); err == nil {
-			err = state.failed
-		}
-		root = t.Root()
+// again runs the step that w is about.
+func (r *run) again(w *StepWitness) error {
+	if err := r.readLimits(); err != nil {
 		return err
-	})
-	if err == nil {
-		nodes, err = witness.MarshalBinary()
 	}
-	return nodes, receipt, root, err
+	switch w.Kind {
+	case StepOperation:
+		return r.operation(w.Operation)
+	case StepLate:
+		kind := KindDeposit
+		if w.Open {
+			kind = KindSubmitFault
+		}
+		if len(w.Operation) != 0 {
+			return errors.New("the operation of a late step comes from the state")
+		}
+		done, err := r.late(kind)
+		if err == nil && !done {
+			err = errors.New("nothing waits there that fits the epoch")
+		}
+		return err
+	}
+	return fmt.Errorf("steps of kind %d have no witness", w.Kind)
+}
+
+// record runs a step on the tree of the run, and returns the witness of what it reads.
+func (r *run) record(step func() error) (nodes []byte, err error) {
+	witness, err := r.tree.Record(func(t *trie.Tree) error {
+		state := &watched{state: t}
+		r.tree, r.machine.state = t, state
+		if err := step(); err != nil {
+			return err
+		}
+		return state.failed
+	})
+	if err != nil {
+		return nil, err
+	}
+	return witness.MarshalBinary()
 }
 
 // watched is a state that remembers its first failure, so that a rule which takes any

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -20,7 +21,7 @@ func witnessed(t testing.TB, m *ledger.Manifest, parent *ledger.Result, tree *tr
 	t.Helper()
 	chain, epoch := string(r.Checkpoint.ChainID), r.Checkpoint.Epoch
 	var out []*ledger.StepWitness
-	before := parent.Ref.Hash
+	before, spent := parent.Ref.Hash, ledger.Spent{}
 	for i, step := range r.Transcript.Steps {
 		if step.Kind == ledger.StepEnd {
 			if _, err := ledger.WitnessStep(m, parent.Checkpoint, tree, r.Input, i); err == nil {
@@ -30,15 +31,15 @@ func witnessed(t testing.TB, m *ledger.Manifest, parent *ledger.Result, tree *tr
 		}
 		w, err := ledger.WitnessStep(m, parent.Checkpoint, tree, r.Input, i)
 		must(t, err)
-		if w.Before != before || w.Time != step.Time || ledger.OperationID(w.Operation) != step.Operation {
+		if w.Before != before || w.Time != step.Time || w.Height != step.Height || w.Spent != spent || w.Kind != step.Kind {
 			t.Fatalf("%s epoch %d step %d: the witness is one of another step", chain, epoch, i)
 		}
-		receipt, root, err := ledger.ReplayStep(m, chain, epoch, w)
+		again, receipt, err := ledger.ReplayStep(m, chain, epoch, w)
 		must(t, err)
-		if hash, err := receipt.HashTreeRoot(); err != nil || hash != step.Receipt || [32]byte(root) != step.Root {
-			t.Fatalf("%s epoch %d step %d: receipt %x and root %v, the transcript has %x and %x (%v)", chain, epoch, i, hash, root, step.Receipt, step.Root, err)
+		if *again != *step || !reflect.DeepEqual(receipt, r.Receipts[i]) {
+			t.Fatalf("%s epoch %d step %d:\nagain      %+v\ntranscript %+v", chain, epoch, i, again, step)
 		}
-		before = step.Root
+		before, spent = step.Root, step.Spent
 		out = append(out, w)
 	}
 	return out
@@ -136,8 +137,7 @@ type witnessCase struct {
 	manifest *ledger.Manifest
 	epoch    uint64
 	step     *ledger.StepWitness
-	receipt  [32]byte
-	root     [32]byte
+	outcome  *ledger.Step
 }
 
 var aWitness = sync.OnceValue(func() witnessCase {
@@ -162,17 +162,17 @@ var aWitness = sync.OnceValue(func() witnessCase {
 	if err != nil {
 		panic(err)
 	}
-	return witnessCase{m.Manifest, r.Checkpoint.Epoch, w, r.Transcript.Steps[0].Receipt, r.Transcript.Steps[0].Root}
+	return witnessCase{m.Manifest, r.Checkpoint.Epoch, w, r.Transcript.Steps[0]}
 })
 
 func (c witnessCase) replay(nodes []byte) error {
 	w := *c.step
 	w.Nodes = nodes
-	receipt, root, err := ledger.ReplayStep(c.manifest, "alpha", c.epoch, &w)
+	step, _, err := ledger.ReplayStep(c.manifest, "alpha", c.epoch, &w)
 	if err != nil {
 		return err
 	}
-	if hash, err := receipt.HashTreeRoot(); err != nil || hash != c.receipt || [32]byte(root) != c.root {
+	if *step != *c.outcome {
 		panic("another outcome")
 	}
 	return nil
