@@ -143,22 +143,23 @@ func (d *Draw) captured(p *part) *uint256.Int {
 	return p.at(d.Reference - 1)
 }
 
-// debt is what a backstop pays: ⌊clamp((min(V, accepted) − F)/B, 0, 1)·r·captured⌋,
-// and as which ratio of what was captured.
-func (d *Draw) debt(l *lien, p *part, captured *uint256.Int) (debt *uint256.Int, ratio uint64) {
+// due is what a backstop pays: ⌊clamp((min(V, accepted) − F)/B, 0, 1)·r·captured⌋.
+func (d *Draw) due(l *lien, p *part) due {
+	owed := due{debt: zero(), captured: d.captured(p)}
 	gap := Amount(d.Covered).Int()
 	if p.accepts.Lt(gap) {
 		gap.Set(p.accepts)
 	}
 	paid, pool := Amount(d.Paid).Int(), Amount(d.Pool).Int()
 	if !gap.Gt(paid) || pool.IsZero() {
-		return zero(), 0
+		return owed
 	}
 	share := fraction{gap.Sub(gap, paid), pool}.atMost(ratioFraction(One))
-	// r·captured stays below 2^220: only the last division rounds.
-	scaled := new(uint256.Int).Mul(captured, uint256.NewInt(l.ratio))
-	debt = share.of(scaled)
-	return debt.Div(debt, one), share.of(uint256.NewInt(l.ratio)).Uint64()
+	// r·captured stays below 2^220, so that only the division at the end rounds.
+	owed.debt = share.of(new(uint256.Int).Mul(owed.captured, uint256.NewInt(l.ratio)))
+	owed.debt.Div(owed.debt, one)
+	owed.ratio = share.of(uint256.NewInt(l.ratio)).Uint64()
+	return owed
 }
 
 // compensate moves what a backstop paid into the escrow for its consumer, and records

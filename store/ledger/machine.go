@@ -17,6 +17,7 @@ type machine struct {
 	state   State
 	tx      *txn    // of the step under way
 	params  *Params // in force in it
+	dust    bool    // liens are taken whose slash rounds to nothing; only a Scenario does
 
 	epoch  uint64   // being executed
 	parent [32]byte // root of the checkpoint before it
@@ -103,8 +104,7 @@ func (m *machine) operation(op *Operation) error {
 	return refuse(CodeMalformed, "unknown kind of operation %d", op.Kind)
 }
 
-// signed runs an operation that its account signed with its next nonce. The vault
-// is settled, without what has matured, and saved afterwards.
+// signed runs an operation that its account signed with its next nonce; see owned.
 func signed[T any, B record[T]](m *machine, op *Operation, run func(*vault, B) error) error {
 	b, err := decodeBody[T, B](op)
 	if err != nil {
@@ -127,12 +127,18 @@ func signed[T any, B record[T]](m *machine, op *Operation, run func(*vault, B) e
 		return refuse(CodeNonce, "nonce %d, the account's next is %d", op.Nonce, v.account.Nonce)
 	}
 	v.account.Nonce++
+	return m.owned(v, func() error { return run(v, b) })
+}
+
+// owned runs what the owner of v orders: on the vault settled and without what has
+// matured, which is saved afterwards.
+func (m *machine) owned(v *vault, run func() error) error {
 	v.settle()
 	if err := m.dropMatured(v); err != nil {
 		return err
 	}
 	v.repair()
-	if err := run(v, b); err != nil {
+	if err := run(); err != nil {
 		return err
 	}
 	return m.saveVault(v, true)

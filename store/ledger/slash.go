@@ -80,7 +80,7 @@ func (m *machine) executeOne(i uint64) (progress, error) {
 		if err != nil {
 			return waiting, err
 		}
-		if err := m.slash(AccountID(account), chain, offender, off, e); err != nil {
+		if err := m.slash(AccountID(account), chain, offender, e.Fault, e.owes(off)); err != nil {
 			return waiting, err
 		}
 		e.Cursor++
@@ -124,29 +124,47 @@ func (m *machine) start(e *Execution) (*Offender, error) {
 	return off, save(m.tx, offenderKey(chain, offender), off)
 }
 
-// debt is what a part owes in all: for an offender's the largest
-// ⌊min(penalty, r)·captured⌋ over all offences (DESIGN §3.2), for a backstop its draw.
-// It comes with what it was computed from.
-func (e *Execution) debt(l *lien, p *part, off *Offender) (debt, captured *uint256.Int, ratio uint64) {
-	if off == nil {
-		captured = e.Draw.captured(p)
-		debt, ratio = e.Draw.debt(l, p, captured)
-		return debt, captured, ratio
-	}
-	debt, captured = zero(), zero()
-	limit := ratioFraction(l.ratio)
-	for i, penalty := range e.Penalties {
-		amount := off.Offences[i].captured(p)
-		f := penalty.fraction().atMost(limit)
-		if d := f.of(amount); d.Gt(debt) {
-			debt, captured, ratio = d, amount, f.scaled()
-		}
-	}
-	return debt, captured, ratio
+// due is what a part owes in all, and what that was computed from.
+type due struct {
+	debt, captured *uint256.Int
+	ratio          uint64
 }
 
-// slash takes from one part what its debt exceeds what was taken before.
-func (m *machine) slash(account AccountID, chain string, offender AccountID, off *Offender, e *Execution) error {
+// charge is one offence as a part answers for it.
+type charge struct {
+	captured *uint256.Int
+	penalty  fraction
+}
+
+// worst is the largest ⌊min(penalty, r)·captured⌋ over all offences (DESIGN §3.2).
+func worst(charges []charge, ratio uint64) due {
+	d, limit := due{debt: zero(), captured: zero()}, ratioFraction(ratio)
+	for _, c := range charges {
+		f := c.penalty.atMost(limit)
+		if x := f.of(c.captured); x.Gt(d.debt) {
+			d = due{x, c.captured, f.scaled()}
+		}
+	}
+	return d
+}
+
+// owes is what an execution says that a part owes: of an offender by his offences, of a
+// backstop, where off is nil, by its draw.
+func (e *Execution) owes(off *Offender) func(*lien, *part) due {
+	return func(l *lien, p *part) due {
+		if off == nil {
+			return e.Draw.due(l, p)
+		}
+		charges := make([]charge, len(e.Penalties))
+		for i, penalty := range e.Penalties {
+			charges[i] = charge{off.Offences[i].captured(p), penalty.fraction()}
+		}
+		return worst(charges, l.ratio)
+	}
+}
+
+// slash takes from one part what it owes beyond what was taken before.
+func (m *machine) slash(account AccountID, chain string, offender AccountID, fault [32]byte, owes func(*lien, *part) due) error {
 	v, err := loadVault(m.tx, account)
 	if err != nil {
 		return err
@@ -159,11 +177,11 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, off
 		return damaged("account %v is listed behind %v of %s and has no lien", account, offender, chain)
 	}
 	p := l.part(offender)
-	debt, captured, ratio := e.debt(l, p, off)
-	if !debt.Gt(p.taken) {
+	owed := owes(l, p)
+	if !owed.debt.Gt(p.taken) {
 		return nil
 	}
-	take := new(uint256.Int).Sub(debt, p.taken)
+	take := new(uint256.Int).Sub(owed.debt, p.taken)
 	if take.Gt(v.collateral) { // I2 covers every debt; a rule that broke it must not mint
 		take = v.collateral.Clone()
 	}
@@ -174,13 +192,13 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, off
 		return err
 	}
 	rec := &Slash{
-		Fault: e.Fault, Account: account, Consumer: []byte(chain), Validator: offender,
-		Captured: NewAmount(captured), Ratio: ratio, Amount: NewAmount(take), Epoch: m.epoch,
+		Fault: fault, Account: account, Consumer: []byte(chain), Validator: offender,
+		Captured: NewAmount(owed.captured), Ratio: owed.ratio, Amount: NewAmount(take), Epoch: m.epoch,
 	}
-	if off == nil {
+	if offender == Backstop {
 		return m.compensate(rec, take)
 	}
-	reward, err := m.reward(account, chain, offender, take, e.Fault)
+	reward, err := m.reward(account, chain, offender, take, fault)
 	if err != nil {
 		return err
 	}
