@@ -44,7 +44,7 @@ generate: ## code and documents that are made from code
 	go generate ./...
 	go test ./node -run TestConfigurationReference -update
 	go test ./p2p -run TestDocumentedConditionsAreTheTable -update
-	go test ./cmd/meshsec -run TestCommandReference -update
+	go test ./cmd/meshsec -run 'TestCommandReference|TestScenarioPage' -update
 
 fuzz: ## every fuzz target for FUZZTIME
 	@set -e; for package in $$(go list ./...); do \

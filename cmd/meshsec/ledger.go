@@ -14,7 +14,8 @@ import (
 )
 
 func newLedger() *cobra.Command {
-	return newGroup("ledger", "Look at ledgers, and prove what is in them", newLedgerShow(), newLedgerProve(), newLedgerVerify(), newLedgerReplay())
+	return newGroup("ledger", "Look at ledgers, prove what is in them, ask what if",
+		newLedgerShow(), newLedgerProve(), newLedgerVerify(), newLedgerReplay(), newLedgerRun())
 }
 
 func newLedgerShow() *cobra.Command {

@@ -51,14 +51,20 @@ func (t *table) row(cells ...any) {
 func (t *table) print() error { return t.w.Flush() }
 
 // grouped is an amount with a comma after every three digits.
-func grouped(a ledger.Amount) string {
-	s := a.String()
+func grouped(a ledger.Amount) string { return groupedText(a.String()) }
+
+// groupedText is grouped for the text of a number, which may have decimals.
+func groupedText(s string) string {
+	whole, decimals, found := strings.Cut(s, ".")
 	var b strings.Builder
-	for i, digit := range s {
-		if i > 0 && (len(s)-i)%3 == 0 {
+	for i, digit := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
 			b.WriteByte(',')
 		}
 		b.WriteRune(digit)
+	}
+	if found {
+		b.WriteString("." + decimals)
 	}
 	return b.String()
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/holiman/uint256"
+
 	"github.com/meshsec/meshsec/store/trie"
 )
 
@@ -51,7 +53,7 @@ func (s *Scenario) Run() (*ScenarioResult, error) {
 
 // start makes the machine over an empty ledger.
 func (s *Scenario) start() *scenarioRun {
-	spec := &ChainSpec{ID: scenarioChain, Params: Params{Unbonding: Window{Time: s.unbonding}, MinLien: Units(1)}}
+	spec := &ChainSpec{ID: scenarioChain, Params: Params{Unbonding: Window{Time: s.unbonding}, MinLien: Units(1)}} // in force, as no others are set
 	return &scenarioRun{
 		Scenario: s,
 		machine:  &machine{chains: s.consumers, spec: spec, state: trie.New(trie.NewStore(), trie.Ref{}), dust: true},
@@ -106,7 +108,7 @@ func (r *scenarioRun) openLien(id AccountID, l *scenarioLien) error {
 		if s.amount.IsZero() {
 			continue
 		}
-		if err := r.machine.addPart(v, l.consumer, s.validator, s.amount.Int(), uint64(l.ratio)); err != nil {
+		if err := r.machine.addPart(v, l.consumer, s.validator, s.amount.Int(), uint64(l.ratio), accepted(s.validator)); err != nil {
 			return err
 		}
 	}
@@ -191,7 +193,7 @@ func (r *scenarioRun) act(s *scenarioStep) error {
 			if err := r.admit(s.consumer, s.validator); err != nil {
 				return err
 			}
-			return m.pledge(v, &Pledge{[]byte(s.consumer), s.validator, s.amount, uint64(s.ratio)})
+			return m.pledge(v, &Pledge{[]byte(s.consumer), s.validator, s.amount, uint64(s.ratio), NewAmount(accepted(s.validator))})
 		case actionRelease:
 			return m.release(v, &Release{[]byte(s.consumer), s.validator, s.amount})
 		case actionWithdraw:
@@ -218,7 +220,7 @@ func (r *scenarioRun) capture(faults []scenarioFault) ([]scenarioPart, error) {
 			}
 			key := scenarioPart{id, f.consumer, f.validator}
 			captured := v.lien(f.consumer).part(f.validator).effective
-			r.charges[key] = append(r.charges[key], scenarioCharge{charge{captured, uint64(f.ratio)}, r.machine.now})
+			r.charges[key] = append(r.charges[key], scenarioCharge{charge{captured, ratioFraction(uint64(f.ratio))}, r.machine.now})
 			if !slices.Contains(parts, key) {
 				parts = append(parts, key)
 			}
@@ -230,18 +232,18 @@ func (r *scenarioRun) capture(faults []scenarioFault) ([]scenarioPart, error) {
 // slash takes from each part what it owes for the faults so far.
 func (r *scenarioRun) slash(parts []scenarioPart) error {
 	for _, key := range parts {
-		charges := func(*part) []charge {
+		owes := func(l *lien, _ *part) due {
 			var out []charge
 			for _, c := range r.charges[key] {
 				out = append(out, c.charge)
 			}
 			// Of charges of one debt the first is named: the same in any order of faults.
 			slices.SortFunc(out, func(a, b charge) int {
-				return cmp.Or(cmp.Compare(b.penalty, a.penalty), b.captured.Cmp(a.captured))
+				return cmp.Or(b.penalty.compare(a.penalty), b.captured.Cmp(a.captured))
 			})
-			return out
+			return worst(out, l.ratio)
 		}
-		if err := r.machine.slash(key.account, key.consumer, key.validator, [32]byte{}, charges); err != nil {
+		if err := r.machine.slash(key.account, key.consumer, key.validator, [32]byte{}, owes); err != nil {
 			return err
 		}
 	}
@@ -258,7 +260,7 @@ func (r *scenarioRun) mature() error {
 	}
 	for key, charges := range r.charges {
 		r.charges[key] = slices.DeleteFunc(charges, func(c scenarioCharge) bool {
-			return m.spec.Params.Unbonding.Passed(0, c.time, m.epoch, m.now)
+			return m.params.Unbonding.Passed(0, c.time, m.epoch, m.now)
 		})
 	}
 	ids, err := accountList.accounts(m.tx)
@@ -274,7 +276,7 @@ func (r *scenarioRun) mature() error {
 		for _, l := range v.liens {
 			for _, p := range l.parts {
 				for _, u := range p.unbonding {
-					gone, err := m.matured(l.consumer, u.epoch, u.time)
+					gone, err := m.matured(l.consumer, p.validator, u.epoch, u.time)
 					if err != nil {
 						return err
 					}
@@ -310,7 +312,15 @@ func (r *scenarioRun) follow() error {
 // admit puts validator alone into the consumer's set: who is in it is not part of a
 // scenario.
 func (r *scenarioRun) admit(consumer string, validator AccountID) error {
-	return save(r.machine.tx, peerKey(consumer), &Peer{Time: r.machine.now, Set: []*Member{{validator}}})
+	return save(r.machine.tx, peerSetKey(consumer), &PeerSet{[]*Member{{validator}}})
+}
+
+// accepted is what the backstops of a scenario accept: everything.
+func accepted(validator AccountID) *uint256.Int {
+	if validator == Backstop {
+		return MaxAmount.Clone()
+	}
+	return zero()
 }
 
 // showSlashes adds to the last step what was slashed from record n on.
