@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -191,6 +192,78 @@ func TestScenarioRefusedStepsChangeNothing(t *testing.T) {
 			}
 			if r.machine.state.(*trie.Tree).Root() != root || asText(after.Accounts) != asText(before.Accounts) || after.Totals != before.Totals {
 				t.Fatalf("step %d was refused (%+v) and changed\n%s\nto\n%s", i+1, after.Refused, asText(before), asText(after))
+			}
+		}
+	})
+}
+
+// TestScenarioDebtsAgreeWithTheDumbTwin recomputes what every slash takes from the
+// result alone, with rationals: the largest debt over all faults so far, each from the
+// part as it stood after the step before, less what was taken.
+func TestScenarioDebtsAgreeWithTheDumbTwin(t *testing.T) {
+	type offence struct{ captured, ratio *big.Rat }
+	rat := func(text string) *big.Rat {
+		r, ok := new(big.Rat).SetString(text)
+		if !ok {
+			t.Fatal(text)
+		}
+		return r
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		s, faults := drawScenario(t)
+		s.steps = append(s.steps, scenarioStep{action: actionSlash, faults: faults})
+		s.steps = slices.DeleteFunc(s.steps, func(s scenarioStep) bool { // a lien's view does not say which part unbonds
+			return s.action == actionRelease || s.action == actionAdvance
+		})
+		r, err := s.Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		offences, taken := map[[3]string][]offence{}, map[[3]string]*big.Int{}
+		for i, step := range s.steps {
+			got := map[[3]string]string{}
+			for _, x := range r.Steps[i+1].Slashes {
+				got[[3]string{x.Account, x.Consumer, x.Validator}] = x.Amount.String()
+			}
+			want := map[[3]string]string{}
+			for _, a := range r.Steps[i].Accounts {
+				for _, l := range a.Liens {
+					parts := map[string]Amount{"": l.Backstop}
+					maps.Copy(parts, l.Stakes)
+					for validator, amount := range parts {
+						part := [3]string{a.ID, l.Consumer, validator}
+						hit := false
+						for _, f := range step.faults {
+							if f.consumer == l.Consumer && (f.validator == Backstop && validator == "" || f.validator == scenarioID(validator)) {
+								offences[part], hit = append(offences[part], offence{rat(amount.String()), rat(f.ratio.String())}), true
+							}
+						}
+						if !hit {
+							continue
+						}
+						debt := new(big.Int)
+						for _, o := range offences[part] {
+							ratio := rat(l.Ratio.String())
+							if o.ratio.Cmp(ratio) < 0 {
+								ratio = o.ratio
+							}
+							d := new(big.Rat).Mul(ratio, o.captured)
+							if floor := new(big.Int).Div(d.Num(), d.Denom()); floor.Cmp(debt) > 0 {
+								debt = floor
+							}
+						}
+						if taken[part] == nil {
+							taken[part] = new(big.Int)
+						}
+						if more := new(big.Int).Sub(debt, taken[part]); more.Sign() > 0 {
+							want[part] = more.String()
+							taken[part] = debt
+						}
+					}
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Fatalf("step %d took %v, the twin says %v", i+1, got, want)
 			}
 		}
 	})
