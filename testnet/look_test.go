@@ -104,6 +104,20 @@ func TestTable(t *testing.T) {
 	golden(t, "table.txt", strings.Join(append(v.table(states), "", v.epochLine(), v.powers()), "\n")+"\n")
 }
 
+func TestTableOfATestnetInTrouble(t *testing.T) {
+	n, nodes := stage(t)
+	l := nodes["alpha-0"].ledgers["alpha"]
+	l.Peers = []ledger.PeerView{{Chain: "beta", Final: 3, Halted: "failed at epoch 4"}}
+	nodes["alpha-0"].ledgers["alpha"] = l
+	nodes["beta-1"].status.Ready, nodes["beta-1"].status.Reason = false, "the home chain does not answer"
+	table := strings.Join(newObserver(n).look(t.Context()).table(all(Running, map[string]State{"beta": Died})), "\n")
+	for _, want := range []string{"  beta HALTED ", "  alpha is secured by beta no more\n", "  3/4 nodes ready · beta died · beta-1 waits for beta\n"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}
+
 func TestNothingAnswers(t *testing.T) {
 	n, nodes := stage(t)
 	for _, f := range nodes {

@@ -26,6 +26,13 @@ const (
 	clearBelow = "\x1b[J"
 )
 
+// cut lets the terminal cut lines at its edge: of one that went on below, only the
+// last row would be redrawn.
+func cut(text string) string {
+	const wrapOff, wrapOn = "\x1b[?7l", "\x1b[?7h"
+	return wrapOff + text + wrapOn
+}
+
 // begin names what is being waited for.
 func (s *Screen) begin(stage string) {
 	if s == nil {
@@ -33,14 +40,14 @@ func (s *Screen) begin(stage string) {
 	}
 	s.stage = stage
 	if s.terminal {
-		fmt.Fprintf(s.out, "%s  %s …", clearLine, stage)
+		fmt.Fprint(s.out, cut(fmt.Sprintf("%s  %s …", clearLine, stage)))
 	}
 }
 
 // progress says how far it is.
 func (s *Screen) progress(format string, args ...any) {
 	if s != nil && s.terminal {
-		fmt.Fprintf(s.out, "%s  %s … %s", clearLine, s.stage, fmt.Sprintf(format, args...))
+		fmt.Fprint(s.out, cut(fmt.Sprintf("%s  %s … %s", clearLine, s.stage, fmt.Sprintf(format, args...))))
 	}
 }
 
@@ -81,7 +88,7 @@ func (s *Screen) draw(lines []string) {
 		return
 	}
 	s.erase()
-	fmt.Fprintln(s.out, strings.Join(lines, "\n"))
+	fmt.Fprint(s.out, cut(strings.Join(lines, "\n")+"\n"))
 	s.height = len(lines)
 }
 

@@ -139,16 +139,20 @@ func align(rows [][]string, left int) []string {
 	return lines
 }
 
-// pledgeLines say for each chain who secures it.
+// pledgeLines say for each chain who secures it, with how much power, from the
+// statement of which epoch.
 func (v *view) pledgeLines() (lines []string) {
 	for _, c := range v.t.Chains {
 		var parts []string
 		for _, p := range v.ledgers[c.ID].Peers {
-			text := fmt.Sprintf("%s %s (statement of epoch %d)", p.Chain, short(p.Virtual.Int()), p.Imported)
-			if p.Virtual.IsZero() {
-				text = p.Chain + " not yet"
+			switch {
+			case p.Halted != "":
+				parts = append(parts, p.Chain+" no more")
+			case p.Virtual.IsZero():
+				parts = append(parts, p.Chain+" not yet")
+			default:
+				parts = append(parts, fmt.Sprintf("%s %s of epoch %d", p.Chain, short(p.Virtual.Int()), p.Imported))
 			}
-			parts = append(parts, text)
 		}
 		if len(parts) > 0 {
 			lines = append(lines, fmt.Sprintf("  %s is secured by %s", c.ID, strings.Join(parts, ", ")))
@@ -171,6 +175,8 @@ func (v *view) nodeLine(states map[string]State) string {
 			others = append(others, fmt.Sprintf("%s DIVERGED: %s", s.Name, st.Diverged))
 		case st.Ready:
 			ready++
+		case answers && states[s.Chain.ID] != Running:
+			others = append(others, s.Name+" waits for "+s.Chain.ID)
 		case answers:
 			others = append(others, fmt.Sprintf("%s: %s", s.Name, st.Reason))
 		default:
