@@ -179,7 +179,7 @@ func openStore(ctx context.Context, c Config, folder string, m *ledger.Manifest,
 	case errors.Is(err, store.ErrCorrupt):
 		return nil, fmt.Errorf("%w; to set it aside and rebuild from its journal and the mesh, start with --reset-store or set store.reset_corrupt = true", err)
 	case errors.Is(err, store.ErrWrongNetwork):
-		return nil, fmt.Errorf("%w: use the manifest it was made with, or another data folder than %s", err, folder)
+		return nil, fmt.Errorf("data folder %s: %w", folder, err)
 	}
 	return s, err
 }

@@ -49,7 +49,7 @@ func NewLocalSigner(key bls.SecretKey, dir string, network attest.Network, creat
 	}
 	g, err := guard.Open(dir, public, network.String())
 	if err != nil {
-		return nil, fmt.Errorf("open the guard %s: %w", dir, err)
+		return nil, err // which names the folder
 	}
 	return &localSigner{key, g}, nil
 }
