@@ -46,7 +46,7 @@ func troupe(t *testing.T, role string) (*Testnet, *processes) {
 			t.Fatal(err)
 		}
 	}
-	p := &processes{t: n, grace: 200 * time.Millisecond, command: func(Service) *exec.Cmd {
+	p := &processes{t: n, grace: time.Minute, command: func(Service) *exec.Cmd {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), roleVariable+"="+role)
 		return cmd
@@ -122,6 +122,7 @@ func TestProcessesStartAndStop(t *testing.T) {
 
 func TestStubbornProcessesAreKilledAfterAWhile(t *testing.T) {
 	n, p := troupe(t, "stubborn")
+	p.grace = 50 * time.Millisecond
 	if err := p.start(t.Context(), n.services()); err != nil {
 		t.Fatal(err)
 	}
