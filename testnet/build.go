@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/meshsec/meshsec/node"
@@ -39,9 +41,11 @@ func Build(home string, s Shape, genesis time.Time) (*Testnet, error) {
 		return nil, err
 	}
 	t = &Testnet{Format: format, Mode: s.Mode, Image: s.Image, Project: projectName(home), home: home}
-	if err := t.claim(); err != nil {
+	release, err := t.claim()
+	if err != nil {
 		return nil, fmt.Errorf("build testnet: %w", err)
 	}
+	defer release()
 	if err := t.build(s, genesis.Truncate(time.Millisecond)); err != nil {
 		return nil, fmt.Errorf("build testnet: %w", err)
 	}
@@ -54,18 +58,44 @@ func projectName(home string) string {
 	return "meshsec-" + hex.EncodeToString(sum[:4])
 }
 
-// claim makes sure that the home is empty but for what an earlier attempt left.
-func (t *Testnet) claim() error {
+// claim makes sure that the home is empty but for what an earlier attempt left, and
+// that nobody else builds there until release.
+func (t *Testnet) claim() (release func(), err error) {
 	if err := os.MkdirAll(t.home, 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	entries, err := os.ReadDir(t.home)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := os.Stat(t.path(buildingFile)); errors.Is(err, fs.ErrNotExist) && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty and holds no testnet: choose another --home", t.home)
+	foreign := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != lockFile })
+	if foreign && !t.holds(buildingFile) && !t.holds(descriptionFile) {
+		return nil, fmt.Errorf("%s is not empty and holds no testnet: choose another --home", t.home)
 	}
+	release, err = lock(t.path(lockFile))
+	if errors.Is(err, syscall.EWOULDBLOCK) || err == nil && t.holds(descriptionFile) { // built a moment ago
+		if err == nil {
+			release()
+		}
+		return nil, errBusy
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := t.clear(); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func (t *Testnet) holds(name string) bool {
+	_, err := os.Stat(t.path(name))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// clear takes away what an earlier attempt made, and leaves a mark for the next.
+func (t *Testnet) clear() error {
 	if err := writeFile(t.path(buildingFile), nil, 0o600); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -206,6 +208,45 @@ func TestBuildCanBeInterrupted(t *testing.T) {
 	}
 	if _, err := os.Stat(n.path(buildingFile)); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the mark of an unfinished build is still there")
+	}
+}
+
+func TestOnlyOneBuildsInAHome(t *testing.T) {
+	s := Shape{Mode: Processes, Chains: 1, Validators: 1}
+	var group sync.WaitGroup
+	networks := make(chan string, 4)
+	dir := filepath.Join(t.TempDir(), "home")
+	for range cap(networks) {
+		group.Go(func() {
+			n, err := Build(dir, s, genesis)
+			switch {
+			case err == nil:
+				networks <- n.Network
+			case !errors.Is(err, errBusy):
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	close(networks)
+	built, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(networks) == 0 {
+		t.Error("nobody built it")
+	}
+	for n := range networks {
+		if n != built.Network {
+			t.Errorf("one built %s, and the home holds %s", n, built.Network)
+		}
+	}
+	m, err := built.manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := m.ID(); hex.EncodeToString(id[:]) != built.Network {
+		t.Error("the manifest is that of another build")
 	}
 }
 

@@ -2,10 +2,7 @@ package testnet
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -154,14 +151,10 @@ func remains(home string, cause error) (*Testnet, error) {
 		return nil, err
 	}
 	t := &Testnet{Mode: Processes, Project: projectName(home), home: home}
-	exists := func(name string) bool {
-		_, err := os.Stat(t.path(name))
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	if !exists(descriptionFile) && !exists(buildingFile) {
+	if !t.holds(descriptionFile) && !t.holds(buildingFile) {
 		return nil, cause // never remove what is not ours
 	}
-	if exists(composeFile) {
+	if t.holds(composeFile) {
 		t.Mode = Docker
 		return t, nil
 	}
