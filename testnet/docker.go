@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // containers runs everything in containers of one compose project.
@@ -35,6 +37,9 @@ func newContainers(t *Testnet) (*containers, error) {
 	return c, nil
 }
 
+// toolGrace is how long a tool that is told to end may take.
+const toolGrace = 15 * time.Second
+
 // firstLine is what a tool complains about.
 func firstLine(out []byte, err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
@@ -44,9 +49,15 @@ func firstLine(out []byte, err error) string {
 	return line
 }
 
-// run runs a tool and returns its output; its error has the tool's last words.
+// run runs a tool and returns its output; its error has the tool's last words. The
+// tool has a process group of its own, so that no Ctrl-C reaches it while it stops
+// things. When ctx ends it is told to end, with the plugins that it started, and
+// waited for: what one of them does later would undo what comes next.
 func run(ctx context.Context, tool string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, tool, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = toolGrace
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
