@@ -134,7 +134,7 @@ func signed[T any, B record[T]](m *machine, op *Operation, run func(*vault, B) e
 // matured, which is saved afterwards.
 func (m *machine) owned(v *vault, run func() error) error {
 	v.settle()
-	if err := m.dropMatured(v); err != nil {
+	if err := v.dropMatured(m.maturity()); err != nil {
 		return err
 	}
 	v.repair()

@@ -276,13 +276,13 @@ func (r *scenarioRun) mature() error {
 		for _, l := range v.liens {
 			for _, p := range l.parts {
 				for _, u := range p.unbonding {
-					gone, err := m.matured(l.consumer, p.validator, u.epoch, u.time)
+					gone, err := m.maturity().passed(l.consumer, p.validator, u.epoch, u.time)
 					if err != nil {
 						return err
 					}
 					ripe = ripe || gone
 				}
-				if err := m.forget(l.consumer, p); err != nil {
+				if err := p.forget(m.maturity(), l.consumer); err != nil {
 					return err
 				}
 			}

@@ -127,18 +127,6 @@ func (m *machine) saveVault(v *vault, byOwner bool) error {
 	return save(m.tx, accountKey(v.id), v.account)
 }
 
-// forget drops the history that can no longer be captured.
-func (m *machine) forget(consumer string, p *part) error {
-	for len(p.captured) > 1 {
-		gone, err := m.matured(consumer, p.validator, p.captured[1].epoch, p.captured[1].time)
-		if err != nil || !gone {
-			return err
-		}
-		p.captured = p.captured[1:]
-	}
-	return nil
-}
-
 // remember appends the part's bonded amount to its history.
 func (m *machine) remember(consumer string, p *part, byOwner bool) error {
 	entry := capture{p.effectiveBonded.Clone(), m.epoch, m.now}
@@ -146,7 +134,7 @@ func (m *machine) remember(consumer string, p *part, byOwner bool) error {
 		p.captured[n-1] = entry
 		return nil
 	}
-	if err := m.forget(consumer, p); err != nil {
+	if err := p.forget(m.maturity(), consumer); err != nil {
 		return err
 	}
 	if len(p.captured) == maxHistory {
@@ -160,64 +148,6 @@ func (m *machine) remember(consumer string, p *part, byOwner bool) error {
 		p.captured = p.captured[1:]
 	}
 	p.captured = append(p.captured, entry)
-	return nil
-}
-
-// matured reports whether what was given up in our epoch at time can no longer be
-// captured: nothing that waits to be executed could need it, the unbonding window has
-// passed, and this ledger has followed the consumer that far, so that no offence it could
-// answer for is still unknown. A halted consumer is not followed: from its halt on our
-// own clock counts, so that a dead peer locks nothing for ever. A backstop stays until
-// the failure of its consumer is settled.
-func (m *machine) matured(consumer string, validator AccountID, epoch, time uint64) (bool, error) {
-	window := m.params.Unbonding
-	if !window.Passed(epoch, time, m.epoch, m.now) {
-		return false, nil
-	}
-	frozen, err := counter(m.tx, frozenKey(consumer))
-	if err != nil || frozen > 0 {
-		return false, err
-	}
-	if consumer == m.spec.ID {
-		return true, nil
-	}
-	if validator == Backstop {
-		f, err := load[Failure](m.tx, failureKey(consumer))
-		if err != nil || f != nil && f.Settled == 0 {
-			return false, err
-		}
-	}
-	peer, err := must[Peer](m.tx, peerKey(consumer))
-	if err != nil {
-		return false, err
-	}
-	if peer.Halted != 0 {
-		return window.Passed(max(epoch, peer.HaltedAt), max(time, peer.HaltedTime), m.epoch, m.now), nil
-	}
-	return peer.Time >= time+uint64(window.Time), nil
-}
-
-// dropMatured removes unbonding entries and history that have matured; v has been
-// settled.
-func (m *machine) dropMatured(v *vault) error {
-	for _, l := range v.liens {
-		for _, p := range l.parts {
-			keep := p.unbonding[:0]
-			for _, u := range p.unbonding {
-				gone, err := m.matured(l.consumer, p.validator, u.epoch, u.time)
-				if err != nil {
-					return err
-				}
-				if !gone {
-					keep = append(keep, u)
-				}
-			}
-			p.unbonding = keep
-			if err := m.forget(l.consumer, p); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 

@@ -1,0 +1,42 @@
+package ledger_test
+
+import (
+	"testing"
+
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// A slash that waits longer than unbonding takes: what it captured stays until it
+// is executed, whatever operation its owner finds in the meantime.
+func TestNothingMaturesWhileASlashWaits(t *testing.T) {
+	m := play(t, 2, 4, func(m *ledger.Manifest) {
+		for _, c := range m.Chains {
+			c.Params.ChallengeWindow = ledger.Window{Epochs: 6}
+			c.Params.StatementExpiry, c.Params.EvidenceAge = 1000, 10_000
+			c.Params.Unbonding = ledger.Window{Epochs: 2, Time: 12_000}
+		}
+	})
+	v := m.Chains[0].Validators[0]
+	own := signedBy(t, m, "alpha", v.Account)
+	epoch(t, m, "alpha")
+	epoch(t, m, "alpha", own(ledger.NewRelease(v.ID, 0, "alpha", v.ID, ledger.Units(600_000))))
+	proof, err := m.DoubleVote("alpha", 2, 0)
+	must(t, err)
+	op, err := m.SubmitFault("alpha", proof, ledger.AccountID{})
+	must(t, err)
+	recorded := epoch(t, m, "alpha", op).Checkpoint.Epoch
+	for range 4 {
+		epoch(t, m, "alpha")
+	}
+	// Unbonding has passed. Who drops it, by an operation that is not refused?
+	to := m.Chains[1].Validators[0].ID
+	epoch(t, m, "alpha", pledge(t, m, "alpha", v, 1, "beta", to, 1000, ledger.One/10))
+	for m.Head("alpha").Checkpoint.Epoch < recorded+6 {
+		epoch(t, m, "alpha")
+	}
+	slashes, err := m.Reader("alpha").Slashes()
+	must(t, err)
+	if len(slashes) != 1 || slashes[0].Amount != ledger.Units(300_000) {
+		t.Fatalf("slashes %+v, want one of half of 600,000", slashes)
+	}
+}
