@@ -4,18 +4,22 @@ import (
 	"testing"
 
 	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/ledger/ledgertest"
 )
+
+// quick is an unbonding of three epochs, and a challenge window twice as long.
+func quick(m *ledger.Manifest) {
+	for _, c := range m.Chains {
+		c.Params.ChallengeWindow = ledger.Window{Epochs: 6}
+		c.Params.StatementExpiry, c.Params.EvidenceAge = 1000, 10_000
+		c.Params.Unbonding = ledger.Window{Epochs: 2, Time: 12_000}
+	}
+}
 
 // A slash that waits longer than unbonding takes: what it captured stays until it
 // is executed, whatever operation its owner finds in the meantime.
 func TestNothingMaturesWhileASlashWaits(t *testing.T) {
-	m := play(t, 2, 4, func(m *ledger.Manifest) {
-		for _, c := range m.Chains {
-			c.Params.ChallengeWindow = ledger.Window{Epochs: 6}
-			c.Params.StatementExpiry, c.Params.EvidenceAge = 1000, 10_000
-			c.Params.Unbonding = ledger.Window{Epochs: 2, Time: 12_000}
-		}
-	})
+	m := play(t, 2, 4, quick)
 	v := m.Chains[0].Validators[0]
 	own := signedBy(t, m, "alpha", v.Account)
 	epoch(t, m, "alpha")
@@ -39,4 +43,28 @@ func TestNothingMaturesWhileASlashWaits(t *testing.T) {
 	if len(slashes) != 1 || slashes[0].Amount != ledger.Units(300_000) {
 		t.Fatalf("slashes %+v, want one of half of 600,000", slashes)
 	}
+}
+
+// What has matured is free, also before an operation of the owner says so.
+func TestFreeIsWhatAWithdrawalFinds(t *testing.T) {
+	m := play(t, 2, 4, quick)
+	v := m.Chains[0].Validators[0]
+	own := signedBy(t, m, "alpha", v.Account)
+	epoch(t, m, "alpha", own(ledger.NewRelease(v.ID, 0, "alpha", v.ID, ledger.Units(600_000))))
+	free := func() ledger.Amount {
+		a, _, err := m.Reader("alpha").Account(v.ID)
+		must(t, err)
+		return a.Free
+	}
+	for range 2 {
+		if free() != ledger.Units(ledgertest.Collateral-600_000) {
+			t.Fatalf("%v is free while unbonding", free())
+		}
+		epoch(t, m, "alpha")
+	}
+	epoch(t, m, "alpha")
+	if free() != ledger.Units(ledgertest.Collateral) {
+		t.Fatalf("%v is free after unbonding", free())
+	}
+	epoch(t, m, "alpha", own(ledger.NewWithdraw(v.ID, 1, free())))
 }

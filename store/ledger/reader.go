@@ -151,16 +151,32 @@ func (r *Reader) Claims() ([]*attest.CrossClaim, error) {
 	return claims, nil
 }
 
-// Account answers for one account; ok is false if there is none.
+// Account answers for one account; ok is false if there is none. Free is what a
+// withdrawal in the next epoch finds, without what has matured until now.
 func (r *Reader) Account(id AccountID) (view AccountView, ok bool, err error) {
 	v, err := loadVault(r.view, id)
 	if err != nil || v == nil {
 		return AccountView{}, false, err
 	}
-	return AccountView{
+	view = AccountView{
 		ID: id, Nonce: v.account.Nonce, Collateral: NewAmount(v.collateral), MaxLien: NewAmount(v.maxLien()),
-		Slashable: NewAmount(ceil(v.slashable())), Free: NewAmount(v.free()),
-	}, true, nil
+		Slashable: NewAmount(ceil(v.slashable())),
+	}
+	meta, err := r.Meta()
+	if err != nil {
+		return AccountView{}, false, err
+	}
+	params, err := r.Params()
+	if err != nil {
+		return AccountView{}, false, err
+	}
+	v.settle()
+	if err := v.dropMatured(maturity{r.view, r.spec.ID, params.Unbonding, meta.Epoch + 1, meta.Time}); err != nil {
+		return AccountView{}, false, err
+	}
+	v.repair()
+	view.Free = NewAmount(v.free())
+	return view, true, nil
 }
 
 // Accounts answers for all accounts, in the order in which they were opened.
