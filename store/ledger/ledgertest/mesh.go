@@ -155,7 +155,13 @@ func (m *Mesh) Tree(chain string) *trie.Tree {
 
 // Reader reads a chain's state at its head.
 func (m *Mesh) Reader(chain string) *ledger.Reader {
-	r, err := ledger.NewReader(m.Manifest, chain, m.Tree(chain))
+	return m.ReaderAt(chain, m.chains[chain].head.Checkpoint.Epoch)
+}
+
+// ReaderAt reads a chain's state after an epoch.
+func (m *Mesh) ReaderAt(chain string, epoch uint64) *ledger.Reader {
+	s := m.chains[chain]
+	r, err := ledger.NewReader(m.Manifest, chain, trie.New(s.nodes, s.past[epoch].Ref))
 	if err != nil {
 		panic(err) // Play made a state for each chain
 	}
@@ -164,6 +170,9 @@ func (m *Mesh) Reader(chain string) *ledger.Reader {
 
 // Head is a chain's newest epoch.
 func (m *Mesh) Head(chain string) *ledger.Result { return m.chains[chain].head }
+
+// Past is an epoch of a chain; 0 is its genesis.
+func (m *Mesh) Past(chain string, epoch uint64) *ledger.Result { return m.chains[chain].past[epoch] }
 
 // Set is the set that signs an epoch of a chain.
 func (m *Mesh) Set(chain string, epoch uint64) *attest.Set { return m.chains[chain].sets[epoch] }

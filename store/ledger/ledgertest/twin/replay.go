@@ -1,0 +1,432 @@
+package twin
+
+import (
+	"math/big"
+
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// Rules are what a ledger's manifest fixes.
+type Rules struct {
+	Home   string
+	Params ledger.Params
+	Time   uint64 // of genesis
+	// Pledgeable tells whether a consumer has such a validator.
+	Pledgeable func(consumer string, validator ID) bool
+}
+
+// Ledger is what a history comes to.
+type Ledger struct {
+	Accepted []bool // by event: whether an operation was; true for what is none
+
+	rules       Rules
+	epoch, time uint64 // of the events under way
+	accounts    map[ID]*account
+	followed    map[string]uint64 // time of the last accepted checkpoint of a peer
+	halted      map[string]bool   // peers that have failed
+	offences    []*offence        // in the order in which they were recorded
+	waiting     []*execution
+	burned      *big.Int
+	withdrawn   *big.Int
+	deposited   *big.Int
+}
+
+// offence is one fault of one offender.
+type offence struct {
+	fault    *Fault
+	offender Offender
+	executed uint64 // penalty, scaled by One
+}
+
+// execution is a slash of one offender that waits for its window.
+type execution struct {
+	chain       string
+	validator   ID
+	fault       *Fault
+	epoch, time uint64
+}
+
+// Replay computes a ledger from its history. Genesis is the part of it before the
+// first End.
+func Replay(rules Rules, history []Event) *Ledger {
+	l := &Ledger{
+		rules: rules, time: rules.Time, accounts: map[ID]*account{}, followed: map[string]uint64{},
+		halted: map[string]bool{},
+		burned: new(big.Int), withdrawn: new(big.Int), deposited: new(big.Int),
+	}
+	for _, e := range history {
+		l.Accepted = append(l.Accepted, l.event(e))
+	}
+	return l
+}
+
+func (l *Ledger) event(e Event) bool {
+	switch e := e.(type) {
+	case Block:
+		l.time = e.Time
+	case Followed:
+		l.followed[e.Chain] = e.Time
+	case End:
+		l.end()
+	case Deposit:
+		return l.deposit(e)
+	case Fault:
+		l.fault(&e)
+	case Withdraw:
+		return l.owner(e.Account, func(a *account) bool { return l.withdraw(a, e.Amount) })
+	case Pledge:
+		return l.owner(e.Account, func(a *account) bool { return l.pledge(a, e) })
+	case Release:
+		return l.owner(e.Account, func(a *account) bool { return l.release(a, e) })
+	}
+	return true
+}
+
+func (l *Ledger) deposit(e Deposit) bool {
+	if e.Amount.Sign() == 0 {
+		return false
+	}
+	a := l.accounts[e.Account]
+	if a == nil {
+		a = newAccount()
+		l.accounts[e.Account] = a
+	}
+	a.settle()
+	a.in.Add(a.in, e.Amount)
+	l.note(a)
+	l.deposited.Add(l.deposited, e.Amount)
+	return true
+}
+
+// owner runs an operation of an account's owner on a copy that is settled and
+// without what has matured, which takes the account's place if the operation is
+// accepted.
+func (l *Ledger) owner(id ID, run func(*account) bool) bool {
+	a := l.accounts[id]
+	if a == nil {
+		return false
+	}
+	a = a.clone()
+	a.settle()
+	l.dropMatured(a)
+	if !run(a) {
+		return false
+	}
+	l.note(a)
+	l.accounts[id] = a
+	return true
+}
+
+func (l *Ledger) dropMatured(a *account) {
+	for name, x := range a.liens {
+		for _, p := range x.parts {
+			kept := p.slots[:1]
+			for _, s := range p.slots[1:] {
+				if !l.over(name, s.epoch, s.time) {
+					kept = append(kept, s)
+				}
+			}
+			p.slots = kept
+			l.forget(name, p)
+		}
+	}
+}
+
+// over reports whether what was given up then has left, and answers for nothing
+// any more: the unbonding time and as many epochs have passed, for a peer this
+// ledger has followed it that far, and no slash for the consumer waits.
+func (l *Ledger) over(consumer string, epoch, time uint64) bool {
+	u := l.rules.Params.Unbonding
+	switch {
+	case l.epoch-epoch < u.Epochs || l.time-time < uint64(u.Time), l.frozen(consumer):
+		return false
+	case consumer == l.rules.Home:
+		return true
+	}
+	return l.followed[consumer] >= time+uint64(u.Time)
+}
+
+func (l *Ledger) withdraw(a *account, amount *big.Int) bool {
+	if l.pausedFor(a) || amount.Sign() == 0 {
+		return false
+	}
+	most, _ := a.largest()
+	free := less(a.collateral(), larger(most, ceil(a.exposed(l.capturable))))
+	a.out.Add(a.out, amount)
+	if amount.Cmp(free) > 0 {
+		return false
+	}
+	l.withdrawn.Add(l.withdrawn, amount)
+	return true
+}
+
+func (l *Ledger) pledge(a *account, e Pledge) bool {
+	if !l.rules.Pledgeable(e.Consumer, e.Validator) || l.tombstoned(e.Consumer, e.Validator) || l.halted[e.Consumer] ||
+		e.Amount.Sign() == 0 || e.Ratio == 0 || e.Ratio > ledger.One {
+		return false
+	}
+	x := a.liens[e.Consumer]
+	if x == nil {
+		x = &lien{ratio: new(big.Rat), parts: map[ID]*part{}}
+		a.liens[e.Consumer] = x
+	}
+	if rat(e.Ratio).Cmp(x.ratio) < 0 && !l.gone(x) {
+		return false
+	}
+	p := x.parts[e.Validator]
+	if p == nil {
+		p = newPart()
+		x.parts[e.Validator] = p
+	}
+	bonded := new(big.Int).Add(p.slots[0].amount, e.Amount)
+	if l.rules.tooSmall(bonded, rat(e.Ratio)) {
+		return false
+	}
+	p.slots[0].amount, x.ratio = bonded, rat(e.Ratio)
+	// I1 and I2 hold after it; nominal amounts, since repair would hide a breach.
+	c := a.collateral()
+	for _, x := range a.liens {
+		size := new(big.Int)
+		for _, p := range x.parts {
+			size.Add(size, p.nominal())
+		}
+		if size.Cmp(c) > 0 {
+			return false
+		}
+	}
+	return l.exposedNominal(a).Cmp(new(big.Rat).SetInt(c)) <= 0
+}
+
+// exposedNominal is exposed of a settled account, without a repair.
+func (l *Ledger) exposedNominal(a *account) *big.Rat {
+	rich := a.clone() // so rich that nothing needs repair
+	for _, x := range rich.liens {
+		for _, p := range x.parts {
+			rich.in.Add(rich.in, p.nominal())
+		}
+	}
+	return rich.exposed(l.capturable)
+}
+
+func (l *Ledger) release(a *account, e Release) bool {
+	x := a.liens[e.Consumer]
+	if l.pausedFor(a) || e.Amount.Sign() == 0 || x == nil || x.parts[e.Validator] == nil {
+		return false
+	}
+	p := x.parts[e.Validator]
+	bonded := p.slots[0].amount
+	left := new(big.Int).Sub(bonded, e.Amount)
+	if left.Sign() < 0 || left.Sign() > 0 && l.rules.tooSmall(left, x.ratio) {
+		return false
+	}
+	p.slots[0].amount = left
+	p.slots = append(p.slots, &slot{amount: e.Amount, epoch: l.epoch, time: l.time})
+	return len(p.slots)-1 <= 16
+}
+
+// tooSmall tells whether a part is below the smallest, or so small that its least
+// slash would round to nothing.
+func (r *Rules) tooSmall(bonded *big.Int, ratio *big.Rat) bool {
+	least := rat(uint64(r.Params.DoubleVotePenalty))
+	if ratio.Cmp(least) < 0 {
+		least = ratio
+	}
+	return bonded.Cmp(r.Params.MinLien.Int().ToBig()) < 0 || floor(times(least, bonded)).Sign() == 0
+}
+
+// forget counts the entries of a part's history that are over, and stay so when
+// the next slash waits. They are kept, so that a slash that should not reach back to
+// them, and does, shows.
+func (l *Ledger) forget(consumer string, p *part) {
+	for p.over+1 < len(p.history) && l.over(consumer, p.history[p.over+1].epoch, p.history[p.over+1].time) {
+		p.over++
+	}
+}
+
+// capturable are the amounts with which a part stood in statements that an offence
+// could still capture: the one in force, and those whose successor is not over.
+func (l *Ledger) capturable(p *part) []*big.Int {
+	var out []*big.Int
+	for _, e := range p.history[p.over:] {
+		out = append(out, e.amount)
+	}
+	return out
+}
+
+// gone reports whether nothing is left of a lien, nor can be captured of it.
+func (l *Ledger) gone(x *lien) bool {
+	for _, p := range x.parts {
+		if p.nominal().Sign() > 0 {
+			return false
+		}
+		for _, c := range l.capturable(p) {
+			if c.Sign() > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (l *Ledger) tombstoned(chain string, validator ID) bool {
+	for _, o := range l.offences {
+		if o.fault.Chain == chain && o.offender.Validator == validator {
+			return true
+		}
+	}
+	return false
+}
+
+// frozen reports whether a slash for this consumer waits.
+func (l *Ledger) frozen(consumer string) bool {
+	for _, x := range l.waiting {
+		if x.chain == consumer {
+			return true
+		}
+	}
+	return false
+}
+
+// pausedFor reports whether an account's collateral must stay: it has a lien to a
+// consumer for which a slash waits.
+func (l *Ledger) pausedFor(a *account) bool {
+	for name := range a.liens {
+		if l.frozen(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// fault records a proof, and queues a slash of everybody whose debt it raises.
+func (l *Ledger) fault(f *Fault) {
+	for _, o := range f.Offenders {
+		l.offences = append(l.offences, &offence{fault: f, offender: o})
+	}
+	for _, o := range l.offences {
+		if l.penalty(o) > o.executed {
+			l.queue(o, f)
+		}
+	}
+	if f.Chain != l.rules.Home && l.failed(f.Chain, f.Epoch) {
+		l.halted[f.Chain] = true
+	}
+}
+
+// failed reports whether a third of a chain's power was convicted near an epoch.
+// Shares were rounded down, so each counts one unit more.
+func (l *Ledger) failed(chain string, epoch uint64) bool {
+	sum := new(big.Rat)
+	for _, share := range l.shares(chain, epoch) {
+		sum.Add(sum, rat(share+1))
+	}
+	return sum.Cmp(big.NewRat(1, 3)) >= 0
+}
+
+func (l *Ledger) queue(o *offence, f *Fault) {
+	for _, x := range l.waiting {
+		if x.chain == o.fault.Chain && x.validator == o.offender.Validator {
+			return
+		}
+	}
+	l.waiting = append(l.waiting, &execution{o.fault.Chain, o.offender.Validator, f, l.epoch, l.time})
+}
+
+// shares are the largest share of each offender in the epochs near one.
+func (l *Ledger) shares(chain string, epoch uint64) map[ID]uint64 {
+	out, w := map[ID]uint64{}, l.rules.Params.CorrelationEpochs
+	for _, o := range l.offences {
+		if o.fault.Chain == chain && max(o.fault.Epoch, epoch)-min(o.fault.Epoch, epoch) <= w {
+			out[o.offender.Validator] = max(out[o.offender.Validator], o.offender.Share)
+		}
+	}
+	return out
+}
+
+// penalty of an offence, by all that is recorded: with q the sum of the shares near
+// it, max(base, min(1, (3q)²)).
+func (l *Ledger) penalty(of *offence) uint64 {
+	q := new(big.Rat)
+	for _, s := range l.shares(of.fault.Chain, of.fault.Epoch) {
+		q.Add(q, rat(s))
+	}
+	q.Mul(q, big.NewRat(3, 1))
+	q.Mul(q, q)
+	quadratic := uint64(ledger.One)
+	if q.Cmp(big.NewRat(1, 1)) < 0 {
+		quadratic = floor(q.Mul(q, big.NewRat(ledger.One, 1))).Uint64()
+	}
+	return max(of.fault.Base, quadratic)
+}
+
+// end executes the slashes whose window has passed, and notes what the statements
+// of this epoch say.
+func (l *Ledger) end() {
+	var rest []*execution
+	for _, x := range l.waiting {
+		if !l.rules.Params.ChallengeWindow.Passed(x.epoch, x.time, l.epoch, l.time) {
+			rest = append(rest, x)
+			continue
+		}
+		for _, o := range l.offences {
+			if o.fault.Chain == x.chain && o.offender.Validator == x.validator {
+				o.executed = l.penalty(o)
+			}
+		}
+		for id, a := range l.accounts {
+			if a.liens[x.chain] != nil && a.liens[x.chain].parts[x.validator] != nil {
+				l.slash(id, a, x)
+			}
+		}
+	}
+	l.waiting = rest
+	l.epoch++
+}
+
+// note writes down what the parts of an account come to from the end of this epoch
+// on. What was noted before in the same epoch never was in a statement.
+func (l *Ledger) note(a *account) {
+	for name, parts := range a.effective() {
+		for v, amounts := range parts {
+			p := a.liens[name].parts[v]
+			n := len(p.history)
+			if n == 0 && amounts[0].Sign() == 0 || n > 0 && p.history[n-1].amount.Cmp(amounts[0]) == 0 {
+				continue
+			}
+			if n > 0 && p.history[n-1].epoch == l.epoch {
+				p.history = p.history[:n-1]
+			} else {
+				l.forget(name, p)
+			}
+			p.history = append(p.history, entry{l.epoch, l.time, amounts[0]})
+		}
+	}
+}
+
+// slash takes the debt of one part that is not paid yet: the largest over all
+// executed offences of ⌊min(penalty, r)·captured⌋.
+func (l *Ledger) slash(id ID, a *account, why *execution) {
+	x := a.liens[why.chain]
+	p := x.parts[why.validator]
+	debt := new(big.Int)
+	for _, o := range l.offences {
+		if o.fault.Chain != why.chain || o.offender.Validator != why.validator {
+			continue
+		}
+		r := rat(o.executed)
+		if x.ratio.Cmp(r) < 0 {
+			r = x.ratio
+		}
+		debt = larger(debt, floor(times(r, p.captured(o.fault.Statements))))
+	}
+	take := less(debt, p.taken)
+	p.taken.Add(p.taken, take)
+	l.note(a)
+	reward := new(big.Int)
+	if reporter := l.accounts[why.fault.Reporter]; reporter != nil && why.fault.Reporter != id && why.chain == l.rules.Home && id == why.validator {
+		reward = floor(times(rat(uint64(l.rules.Params.ReporterReward)), take))
+		reporter.in.Add(reporter.in, reward)
+		l.note(reporter)
+	}
+	l.burned.Add(l.burned, new(big.Int).Sub(take, reward))
+}
