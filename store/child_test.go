@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 		err = childOpen(os.Getenv(dirEnv))
 	case "commit":
 		err = childCommit(os.Getenv(dirEnv))
+	case "bank":
+		err = childBank(os.Getenv(dirEnv))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

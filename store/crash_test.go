@@ -37,7 +37,8 @@ func TestNothingAcknowledgedIsLostWhenKilled(t *testing.T) {
 	twin := w.opened(t, "", store.Options{InMemory: true, KeepVersions: crashKeep})
 	var total uint64
 	for round := range crashRounds(t) {
-		begun, acknowledged, certified := killed(t, dir, rng)
+		said := killed(t, "commit", dir, time.Duration(rng.IntN(400))*time.Millisecond)
+		begun, acknowledged, certified := said["begin"], said["epoch"], said["certificate"]
 		s, err := w.open(dir, store.Options{KeepVersions: crashKeep})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
@@ -92,22 +93,21 @@ func TestKilledWhileBeginning(t *testing.T) {
 	}
 }
 
-// killed starts a child, kills it at a random moment after it began to work, and returns what it
+// killed starts a child, kills it when it has worked for a while, and returns what it
 // said last of each chain.
-func killed(t *testing.T, dir string, rng *rand.Rand) (begun, acknowledged, certified map[string]uint64) {
+func killed(t *testing.T, task, dir string, after time.Duration) map[string]map[string]uint64 {
 	t.Helper()
-	cmd := child("commit", dir)
+	cmd := child(task, dir)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
 	said := map[string]map[string]uint64{"begin": {}, "epoch": {}, "certificate": {}}
-	delay := time.Duration(rng.IntN(400)) * time.Millisecond
 	var timer *time.Timer
 	err = lines(bufio.NewScanner(out), func(word, chain string, epoch uint64) {
 		if timer == nil {
-			timer = time.AfterFunc(delay, func() { cmd.Process.Kill() })
+			timer = time.AfterFunc(after, func() { cmd.Process.Kill() })
 		}
 		said[word][chain] = epoch
 	})
@@ -116,5 +116,5 @@ func killed(t *testing.T, dir string, rng *rand.Rand) (begun, acknowledged, cert
 	if timer == nil || cmd.ProcessState.Exited() {
 		t.Fatal(fmt.Errorf("the child ended by itself: %w: %s", waited, stderr.String()))
 	}
-	return said["begin"], said["epoch"], said["certificate"]
+	return said
 }

@@ -24,6 +24,7 @@ var rooms = []string{
 	"store/trie",
 	"store/ledger",
 	"store/ledger/ledgertest",
+	"store/ledger/ledgertest/twin",
 	"store/guard",
 	"store",
 	"p2p",

@@ -78,11 +78,15 @@ func (m *Mesh) Epoch(chain string, ops ...*ledger.Operation) (*ledger.Result, er
 
 // Input is what the next epoch of a chain would execute.
 func (m *Mesh) Input(chain string, ops ...*ledger.Operation) (*ledger.EpochInput, error) {
-	spec, parent := m.Manifest.Chain(chain), m.chains[chain].head.Checkpoint
+	return Input(m.Manifest.Chain(chain), m.chains[chain].head.Checkpoint, ops...)
+}
+
+// Input is the epoch after parent with these operations, all in its first block.
+func Input(spec *ledger.ChainSpec, parent *attest.Checkpoint, ops ...*ledger.Operation) (*ledger.EpochInput, error) {
 	first := parent.Height + 1
-	in := &ledger.EpochInput{ChainID: []byte(chain), Epoch: parent.Epoch + 1}
+	in := &ledger.EpochInput{ChainID: []byte(spec.ID), Epoch: parent.Epoch + 1}
 	if len(ops) > 0 {
-		b := block(chain, first)
+		b := block(spec.ID, first)
 		for _, op := range ops {
 			enc, err := ledger.EncodeOperation(op)
 			if err != nil {
@@ -93,7 +97,7 @@ func (m *Mesh) Input(chain string, ops ...*ledger.Operation) (*ledger.EpochInput
 		in.Blocks = append(in.Blocks, b)
 	}
 	if last := first + spec.EpochBlocks - 1; len(in.Blocks) == 0 || last != first {
-		in.Blocks = append(in.Blocks, block(chain, last))
+		in.Blocks = append(in.Blocks, block(spec.ID, last))
 	}
 	return in, nil
 }
@@ -271,24 +275,7 @@ func (m *Mesh) Prove(chain string, epoch uint64, key []byte) ([]byte, error) {
 // epoch and another one.
 func (m *Mesh) DoubleVote(chain string, epoch uint64, validator int) (*attest.FaultProof, error) {
 	s := m.chains[chain]
-	other := *s.past[epoch].Checkpoint
-	other.BlockHash[0] ^= 1
-	v, set := s.keys.Validators[validator], s.sets[epoch]
-	sides := make([]*attest.Certificate, 2)
-	for i, cp := range []*attest.Checkpoint{s.past[epoch].Checkpoint, &other} {
-		a, err := attest.SignAttestation(v.Key, m.ID, cp)
-		if err != nil {
-			return nil, err
-		}
-		index, ok := set.Index(a.Signer)
-		if !ok {
-			return nil, fmt.Errorf("validator %d is not in the set of epoch %d", validator, epoch)
-		}
-		bits := attest.NewBits(set.Len())
-		bits.Set(index)
-		sides[i] = &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: a.Signature}
-	}
-	return attest.BuildDoubleVote(set, sides[0], sides[1])
+	return m.Network.DoubleVote(s.sets[epoch], s.past[epoch].Checkpoint, s.keys.Validators[validator])
 }
 
 // SubmitFault is the operation that a node of chain submits for a proof.
