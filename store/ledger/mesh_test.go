@@ -59,7 +59,11 @@ func round(t testing.TB, m *ledgertest.Mesh) {
 // conserved checks that nothing was made or lost, by the totals and by a recount.
 func conserved(t testing.TB, m *ledgertest.Mesh, chain string) {
 	t.Helper()
-	r := m.Reader(chain)
+	recount(t, chain, m.Reader(chain))
+}
+
+func recount(t testing.TB, chain string, r *ledger.Reader) {
+	t.Helper()
 	totals, err := r.Totals()
 	if err != nil {
 		t.Fatal(err)

@@ -175,6 +175,30 @@ func (m *Mesh) ReaderAt(chain string, epoch uint64) *ledger.Reader {
 // Head is a chain's newest epoch.
 func (m *Mesh) Head(chain string) *ledger.Result { return m.chains[chain].head }
 
+// Reading reads the outcome of an epoch that was executed on a chain's head and is
+// not part of the mesh.
+func (m *Mesh) Reading(r *ledger.Result) *ledger.Reader {
+	chain := string(r.Checkpoint.ChainID)
+	fresh := trie.NewStore()
+	fresh.Apply(r.Changes)
+	reader, err := ledger.NewReader(m.Manifest, chain, trie.New(over{fresh, m.chains[chain].nodes}, r.Ref))
+	if err != nil {
+		panic(err) // Play made a state for each chain
+	}
+	return reader
+}
+
+// over is nodes that were added to others.
+type over struct{ fresh, old *trie.Store }
+
+// Node implements [trie.Reader].
+func (o over) Node(k trie.NodeKey) ([]byte, error) {
+	if b, err := o.fresh.Node(k); err == nil {
+		return b, nil
+	}
+	return o.old.Node(k)
+}
+
 // Past is an epoch of a chain; 0 is its genesis.
 func (m *Mesh) Past(chain string, epoch uint64) *ledger.Result { return m.chains[chain].past[epoch] }
 
