@@ -72,6 +72,7 @@ func newBoth(t testing.TB, n *ledgertest.Network) *both {
 		}
 	}
 	for _, c := range n.Chains[1:] {
+		b.rules.Peers = append(b.rules.Peers, c.ID)
 		b.history = append(b.history, twin.Followed{Chain: c.ID, Time: n.Manifest.Genesis})
 	}
 	b.history = append(b.history, twin.End{})
@@ -304,16 +305,16 @@ func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.
 		committed = cp.Time
 	}
 	id := chain.Validators[f.validator].ID
-	share := shareOf(b.mesh.Set(chain.ID, at), id)
-	if share == nil || committed+uint64(b.rules.Params.EvidenceAge) < now {
+	power, total := powerOf(b.mesh.Set(chain.ID, at), id)
+	if power == nil || committed+uint64(b.rules.Params.EvidenceAge) < now {
 		return nil, nil
 	}
 	proof, err := b.mesh.DoubleVote(chain.ID, at, f.validator)
 	must(b.t, err)
 	body := &ledger.SubmitFault{Reporter: reporter, Proof: *proof, Set: *b.mesh.Set(chain.ID, at).ValidatorSet()}
 	event := &twin.Fault{
-		Chain: chain.ID, Epoch: at, Base: uint64(b.rules.Params.DoubleVotePenalty), Reporter: reporter,
-		Offenders: []twin.Offender{{Validator: id, Share: share.Uint64()}},
+		Chain: chain.ID, Epoch: at, Base: uint64(b.rules.Params.Penalty.DoubleVote), Reporter: reporter,
+		Offenders: []twin.Offender{{Validator: id, Power: power, Total: total}},
 	}
 	if home {
 		event.Statements = []uint64{at - 1}
@@ -346,10 +347,9 @@ func (b *both) inForce(chain string, epoch uint64) []uint64 {
 	return []uint64{in.Epoch}
 }
 
-// shareOf is a validator's share of a set's power, scaled by One; nil if it is not
-// in it.
-func shareOf(set *attest.Set, id ledger.AccountID) *big.Int {
-	total, own := new(big.Int), (*big.Int)(nil)
+// powerOf is what a validator has of a set's power, nil if it is not in it, and all of it.
+func powerOf(set *attest.Set, id ledger.AccountID) (own, total *big.Int) {
+	total = new(big.Int)
 	for i := range set.Len() {
 		power := whole(set.At(i).Power)
 		total.Add(total, power)
@@ -357,11 +357,7 @@ func shareOf(set *attest.Set, id ledger.AccountID) *big.Int {
 			own = power
 		}
 	}
-	if own == nil {
-		return nil
-	}
-	own.Mul(own, big.NewInt(ledger.One))
-	return own.Div(own, total)
+	return own, total
 }
 
 // compare checks that the ledger is what the twin says.

@@ -7,7 +7,8 @@ import (
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
 )
 
-// quick is an unbonding of three epochs, and a challenge window twice as long.
+// quick is an unbonding of three epochs, and a challenge window twice as long, which
+// no manifest that is checked has: a slash over very many liens waits as long.
 func quick(m *ledger.Manifest) {
 	for _, c := range m.Chains {
 		c.Params.ChallengeWindow = ledger.Window{Epochs: 6}
@@ -16,10 +17,17 @@ func quick(m *ledger.Manifest) {
 	}
 }
 
+func playQuick(t *testing.T) *ledgertest.Mesh {
+	t.Helper()
+	m, err := ledgertest.Play(ledgertest.New(2, 4, quick))
+	must(t, err)
+	return m
+}
+
 // A slash that waits longer than unbonding takes: what it captured stays until it
 // is executed, whatever operation its owner finds in the meantime.
 func TestNothingMaturesWhileASlashWaits(t *testing.T) {
-	m := play(t, 2, 4, quick)
+	m := playQuick(t)
 	v := m.Chains[0].Validators[0]
 	own := signedBy(t, m, "alpha", v.Account)
 	epoch(t, m, "alpha")
@@ -33,8 +41,8 @@ func TestNothingMaturesWhileASlashWaits(t *testing.T) {
 		epoch(t, m, "alpha")
 	}
 	// Unbonding has passed. Who drops it, by an operation that is not refused?
-	to := m.Chains[1].Validators[0].ID
-	epoch(t, m, "alpha", pledge(t, m, "alpha", v, 1, "beta", to, 1000, ledger.One/10))
+	to := m.Chains[0].Validators[1].ID
+	epoch(t, m, "alpha", pledge(t, m, "alpha", v, 1, "alpha", to, 1000, ledger.One/2))
 	for m.Head("alpha").Checkpoint.Epoch < recorded+6 {
 		epoch(t, m, "alpha")
 	}
@@ -47,7 +55,7 @@ func TestNothingMaturesWhileASlashWaits(t *testing.T) {
 
 // What has matured is free, also before an operation of the owner says so.
 func TestFreeIsWhatAWithdrawalFinds(t *testing.T) {
-	m := play(t, 2, 4, quick)
+	m := playQuick(t)
 	v := m.Chains[0].Validators[0]
 	own := signedBy(t, m, "alpha", v.Account)
 	epoch(t, m, "alpha", own(ledger.NewRelease(v.ID, 0, "alpha", v.ID, ledger.Units(600_000))))

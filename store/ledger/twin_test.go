@@ -141,7 +141,7 @@ func TestLedgerIsItsTwinInAMesh(t *testing.T) {
 		twinManifest(m)
 		for _, c := range m.Chains {
 			c.Params.StatementExpiry, c.Params.EvidenceAge = 20_000, 20_000
-			c.Params.Unbonding.Time = 45_000
+			c.Params.Unbonding.Time, c.Params.MaxDrift = 45_000, 5_000
 		}
 	})
 	must(t, n.Manifest.Validate())
@@ -188,7 +188,7 @@ func TestFaultsCommute(t *testing.T) {
 				}
 				groups := make([][]*ledger.Operation, submitted)
 				for _, f := range rapid.Permutation(faults).Draw(rt, "order") {
-					if shareOf(b.mesh.Set("alpha", f.epoch), b.home.Validators[f.validator].ID) == nil {
+					if power, _ := powerOf(b.mesh.Set("alpha", f.epoch), b.home.Validators[f.validator].ID); power == nil {
 						continue
 					}
 					proof, err := b.mesh.DoubleVote("alpha", f.epoch, f.validator)

@@ -12,9 +12,6 @@ func (m *Mesh) TreeAt(chain string, epoch uint64) *trie.Tree {
 	return trie.New(s.nodes, s.past[epoch].Ref)
 }
 
-// Past is what an epoch of a chain came to.
-func (m *Mesh) Past(chain string, epoch uint64) *ledger.Result { return m.chains[chain].past[epoch] }
-
 // Trail is a chain's certificates from one epoch to another, with their sets.
 func (m *Mesh) Trail(chain string, from, to uint64) (ledger.Trail, error) {
 	var out ledger.Trail

@@ -53,8 +53,8 @@ type Fault struct {
 
 // Offender is one validator that a fault convicts.
 type Offender struct {
-	Validator ID
-	Share     uint64 // of the power in the epoch of the offence, rounded down, scaled by One
+	Validator    ID
+	Power, Total *big.Int // that it held in the epoch of the offence, and that of all
 }
 
 // Block says that the events after it are in a block of this time.

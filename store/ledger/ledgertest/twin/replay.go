@@ -11,6 +11,7 @@ type Rules struct {
 	Home   string
 	Params ledger.Params
 	Time   uint64 // of genesis
+	Peers  []string
 	// Pledgeable tells whether a consumer has such a validator.
 	Pledgeable func(consumer string, validator ID) bool
 }
@@ -23,7 +24,7 @@ type Ledger struct {
 	epoch, time uint64 // of the events under way
 	accounts    map[ID]*account
 	followed    map[string]uint64 // time of the last accepted checkpoint of a peer
-	halted      map[string]bool   // peers that have failed
+	halted      map[string]moment // peers that have failed or fallen silent, and since when
 	offences    []*offence        // in the order in which they were recorded
 	waiting     []*execution
 	burned      *big.Int
@@ -35,8 +36,11 @@ type Ledger struct {
 type offence struct {
 	fault    *Fault
 	offender Offender
-	executed uint64 // penalty, scaled by One
+	executed *big.Rat // penalty
 }
+
+// moment is a time in an epoch.
+type moment struct{ epoch, time uint64 }
 
 // execution is a slash of one offender that waits for its window.
 type execution struct {
@@ -51,7 +55,7 @@ type execution struct {
 func Replay(rules Rules, history []Event) *Ledger {
 	l := &Ledger{
 		rules: rules, time: rules.Time, accounts: map[ID]*account{}, followed: map[string]uint64{},
-		halted: map[string]bool{},
+		halted: map[string]moment{},
 		burned: new(big.Int), withdrawn: new(big.Int), deposited: new(big.Int),
 	}
 	for _, e := range history {
@@ -143,6 +147,10 @@ func (l *Ledger) over(consumer string, epoch, time uint64) bool {
 	case consumer == l.rules.Home:
 		return true
 	}
+	if at, ok := l.halted[consumer]; ok { // it is not followed: our own clock counts from there
+		since := moment{max(epoch, at.epoch), max(time, at.time)}
+		return l.epoch-since.epoch >= u.Epochs && l.time-since.time >= uint64(u.Time)
+	}
 	return l.followed[consumer] >= time+uint64(u.Time)
 }
 
@@ -161,7 +169,7 @@ func (l *Ledger) withdraw(a *account, amount *big.Int) bool {
 }
 
 func (l *Ledger) pledge(a *account, e Pledge) bool {
-	if !l.rules.Pledgeable(e.Consumer, e.Validator) || l.tombstoned(e.Consumer, e.Validator) || l.halted[e.Consumer] ||
+	if !l.rules.Pledgeable(e.Consumer, e.Validator) || l.tombstoned(e.Consumer, e.Validator) || l.stopped(e.Consumer) ||
 		e.Amount.Sign() == 0 || e.Ratio == 0 || e.Ratio > ledger.One {
 		return false
 	}
@@ -227,7 +235,7 @@ func (l *Ledger) release(a *account, e Release) bool {
 // tooSmall tells whether a part is below the smallest, or so small that its least
 // slash would round to nothing.
 func (r *Rules) tooSmall(bonded *big.Int, ratio *big.Rat) bool {
-	least := rat(uint64(r.Params.DoubleVotePenalty))
+	least := rat(uint64(r.Params.Penalty.DoubleVote))
 	if ratio.Cmp(least) < 0 {
 		least = ratio
 	}
@@ -301,26 +309,33 @@ func (l *Ledger) pausedFor(a *account) bool {
 // fault records a proof, and queues a slash of everybody whose debt it raises.
 func (l *Ledger) fault(f *Fault) {
 	for _, o := range f.Offenders {
-		l.offences = append(l.offences, &offence{fault: f, offender: o})
+		l.offences = append(l.offences, &offence{fault: f, offender: o, executed: new(big.Rat)})
 	}
 	for _, o := range l.offences {
-		if l.penalty(o) > o.executed {
+		if l.penalty(o).Cmp(o.executed) > 0 {
 			l.queue(o, f)
 		}
 	}
 	if f.Chain != l.rules.Home && l.failed(f.Chain, f.Epoch) {
-		l.halted[f.Chain] = true
+		l.halt(f.Chain)
 	}
 }
 
-// failed reports whether a third of a chain's power was convicted near an epoch.
-// Shares were rounded down, so each counts one unit more.
-func (l *Ledger) failed(chain string, epoch uint64) bool {
-	sum := new(big.Rat)
-	for _, share := range l.shares(chain, epoch) {
-		sum.Add(sum, rat(share+1))
+func (l *Ledger) halt(chain string) {
+	if !l.stopped(chain) {
+		l.halted[chain] = moment{l.epoch, l.time}
 	}
-	return sum.Cmp(big.NewRat(1, 3)) >= 0
+}
+
+func (l *Ledger) stopped(chain string) bool {
+	_, ok := l.halted[chain]
+	return ok
+}
+
+// failed reports whether a third of a chain's power was convicted near an epoch. Where
+// shares had to be rounded, each counts one unit more.
+func (l *Ledger) failed(chain string, epoch uint64) bool {
+	return l.severity(chain, epoch, true).Cmp(big.NewRat(1, 3)) >= 0
 }
 
 func (l *Ledger) queue(o *offence, f *Fault) {
@@ -332,36 +347,67 @@ func (l *Ledger) queue(o *offence, f *Fault) {
 	l.waiting = append(l.waiting, &execution{o.fault.Chain, o.offender.Validator, f, l.epoch, l.time})
 }
 
-// shares are the largest share of each offender in the epochs near one.
-func (l *Ledger) shares(chain string, epoch uint64) map[ID]uint64 {
-	out, w := map[ID]uint64{}, l.rules.Params.CorrelationEpochs
+// severity is the sum of the largest share of each offender in the epochs near one:
+// exact where all are shares of one total, else each rounded down to 18 digits, or up.
+func (l *Ledger) severity(chain string, epoch uint64, up bool) *big.Rat {
+	largest, w := map[ID]Offender{}, l.rules.Params.CorrelationEpochs
 	for _, o := range l.offences {
-		if o.fault.Chain == chain && max(o.fault.Epoch, epoch)-min(o.fault.Epoch, epoch) <= w {
-			out[o.offender.Validator] = max(out[o.offender.Validator], o.offender.Share)
+		if o.fault.Chain != chain || max(o.fault.Epoch, epoch)-min(o.fault.Epoch, epoch) > w {
+			continue
+		}
+		old, known := largest[o.offender.Validator]
+		if !known || o.offender.share().Cmp(old.share()) > 0 {
+			largest[o.offender.Validator] = o.offender
 		}
 	}
-	return out
+	totals := map[string]bool{}
+	for _, o := range largest {
+		totals[o.Total.String()] = true
+	}
+	q := new(big.Rat)
+	for _, o := range largest {
+		share := o.share()
+		if len(totals) > 1 {
+			units := floor(times(share, big.NewInt(ledger.One)))
+			if up {
+				units.Add(units, big.NewInt(1))
+			}
+			share.SetFrac(units, big.NewInt(ledger.One))
+		}
+		q.Add(q, share)
+	}
+	return q
 }
 
-// penalty of an offence, by all that is recorded: with q the sum of the shares near
-// it, max(base, min(1, (3q)²)).
-func (l *Ledger) penalty(of *offence) uint64 {
-	q := new(big.Rat)
-	for _, s := range l.shares(of.fault.Chain, of.fault.Epoch) {
-		q.Add(q, rat(s))
+func (o Offender) share() *big.Rat { return new(big.Rat).SetFrac(o.Power, o.Total) }
+
+// penalty of an offence, by all that is recorded: with q the severity near it,
+// max(base, min(1, (3q)²)).
+func (l *Ledger) penalty(of *offence) *big.Rat {
+	p := l.severity(of.fault.Chain, of.fault.Epoch, false)
+	p.Mul(p, big.NewRat(3, 1))
+	p.Mul(p, p)
+	if p.Cmp(big.NewRat(1, 1)) > 0 {
+		p.SetInt64(1)
 	}
-	q.Mul(q, big.NewRat(3, 1))
-	q.Mul(q, q)
-	quadratic := uint64(ledger.One)
-	if q.Cmp(big.NewRat(1, 1)) < 0 {
-		quadratic = floor(q.Mul(q, big.NewRat(ledger.One, 1))).Uint64()
+	if base := rat(of.fault.Base); p.Cmp(base) < 0 {
+		return base
 	}
-	return max(of.fault.Base, quadratic)
+	return p
 }
 
 // end executes the slashes whose window has passed, and notes what the statements
 // of this epoch say.
 func (l *Ledger) end() {
+	for _, chain := range l.rules.Peers {
+		heard, ok := l.followed[chain]
+		if !ok {
+			heard = l.rules.Time
+		}
+		if l.time > heard+uint64(l.rules.Params.Unbonding.Time)/2 { // silent for too long
+			l.halt(chain)
+		}
+	}
 	var rest []*execution
 	for _, x := range l.waiting {
 		if !l.rules.Params.ChallengeWindow.Passed(x.epoch, x.time, l.epoch, l.time) {
@@ -370,7 +416,9 @@ func (l *Ledger) end() {
 		}
 		for _, o := range l.offences {
 			if o.fault.Chain == x.chain && o.offender.Validator == x.validator {
-				o.executed = l.penalty(o)
+				if p := l.penalty(o); p.Cmp(o.executed) > 0 {
+					o.executed = p
+				}
 			}
 		}
 		for id, a := range l.accounts {
@@ -413,7 +461,7 @@ func (l *Ledger) slash(id ID, a *account, why *execution) {
 		if o.fault.Chain != why.chain || o.offender.Validator != why.validator {
 			continue
 		}
-		r := rat(o.executed)
+		r := o.executed
 		if x.ratio.Cmp(r) < 0 {
 			r = x.ratio
 		}
