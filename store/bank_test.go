@@ -221,8 +221,12 @@ func (b *bank) twin(t *testing.T, s *store.Store, chain string, head uint64) *tw
 			history = append(history, twin.Pledge{Account: a.ID, Consumer: l.Consumer, Validator: l.Validator, Amount: l.Amount.Int().ToBig(), Ratio: uint64(l.Ratio)})
 		}
 	}
+	var peers []string
 	for _, c := range b.Chains {
 		history = append(history, twin.Followed{Chain: c.ID, Time: ledgertest.GenesisTime})
+		if c.ID != chain {
+			peers = append(peers, c.ID)
+		}
 	}
 	history = append(history, twin.End{})
 	for epoch := uint64(1); epoch <= head; epoch++ {
@@ -231,23 +235,24 @@ func (b *bank) twin(t *testing.T, s *store.Store, chain string, head uint64) *tw
 		if v := b.offender(chain, epoch); v != nil {
 			set, err := s.Set(chain, epoch-1)
 			must(t, err)
+			power, total := powerOf(set, v.ID)
 			history = append(history, twin.Fault{
-				Chain: chain, Epoch: epoch - 1, Base: uint64(spec.Params.DoubleVotePenalty), Reporter: b.ids[0],
-				Offenders: []twin.Offender{{Validator: v.ID, Share: share(t, set, v.ID)}}, Statements: []uint64{epoch - 2},
+				Chain: chain, Epoch: epoch - 1, Base: uint64(spec.Params.Penalty.DoubleVote), Reporter: b.ids[0],
+				Offenders: []twin.Offender{{Validator: v.ID, Power: power, Total: total}}, Statements: []uint64{epoch - 2},
 			})
 		}
 		history = append(history, b.events(chain, epoch)...)
 		history = append(history, twin.Block{Time: ledgertest.GenesisTime + epoch*spec.EpochBlocks*ledgertest.BlockTime}, twin.End{})
 	}
 	return twin.Replay(twin.Rules{
-		Home: chain, Params: spec.Params, Time: ledgertest.GenesisTime,
+		Home: chain, Params: spec.Params, Time: ledgertest.GenesisTime, Peers: peers,
 		Pledgeable: func(string, ledger.AccountID) bool { return true }, // events names no others
 	}, history)
 }
 
-func share(t *testing.T, set *attest.Set, id ledger.AccountID) uint64 {
-	t.Helper()
-	total, own := new(big.Int), new(big.Int)
+// powerOf is what a validator has of a set's power, and all of it.
+func powerOf(set *attest.Set, id ledger.AccountID) (own, total *big.Int) {
+	own, total = new(big.Int), new(big.Int)
 	for i := range set.Len() {
 		power := ledger.Amount(set.At(i).Power).Int().ToBig()
 		total.Add(total, power)
@@ -255,8 +260,7 @@ func share(t *testing.T, set *attest.Set, id ledger.AccountID) uint64 {
 			own = power
 		}
 	}
-	own.Mul(own, big.NewInt(ledger.One))
-	return own.Div(own, total).Uint64()
+	return own, total
 }
 
 // audit compares a store with the twin: every balance, the sums, and whether they
