@@ -157,7 +157,7 @@ func (d *divergence) search(ctx context.Context, c divergentCase) string {
 			continue
 		}
 		entry, err := store.DecodeEntry(entries[0])
-		if err != nil || authentic(entry, c.certified) != nil {
+		if err != nil || entry.Authentic(c.certified) != nil {
 			continue
 		}
 		return differingStep(own.Transcript, entry.Transcript)

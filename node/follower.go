@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -161,9 +160,6 @@ func (f *follower) advanceFrom(ctx context.Context, from peer.ID) error {
 	return nil
 }
 
-// errNotTheInput: a peer brought something else than the certified epoch's input.
-var errNotTheInput = errors.New("not the input of the certified epoch")
-
 // apply executes an epoch and stores it if it comes to what is certified. The error
 // is about what the peer brought, or our own; a divergence is none.
 func (f *follower) apply(ctx context.Context, cert attest.VerifiedCertificate, encoded []byte) error {
@@ -172,7 +168,7 @@ func (f *follower) apply(ctx context.Context, cert attest.VerifiedCertificate, e
 		return err
 	}
 	certified := cert.Checkpoint()
-	if err := authentic(entry, certified); err != nil {
+	if err := entry.Authentic(certified); err != nil {
 		return err
 	}
 	head := f.execution.store.Head(f.chain)
@@ -189,38 +185,4 @@ func (f *follower) apply(ctx context.Context, cert attest.VerifiedCertificate, e
 		return f.divergent.found(ctx, r.Checkpoint, certified, differingStep(r.Transcript, entry.Transcript))
 	}
 	return f.execution.commit(ctx, r, &cert)
-}
-
-// authentic checks that an entry's transcript is the certified one, and that its
-// input is what that transcript is about.
-func authentic(e *store.Entry, certified *attest.Checkpoint) error {
-	if e.Input == nil || e.Transcript == nil || len(e.Input.Blocks) == 0 {
-		return fmt.Errorf("%w: something is missing", errNotTheInput)
-	}
-	root, err := e.Transcript.HashTreeRoot()
-	if err != nil || root != certified.OpsRoot {
-		return fmt.Errorf("%w: the transcript is another one", errNotTheInput)
-	}
-	steps := e.Transcript.Steps
-	for _, b := range e.Input.Blocks {
-		for _, op := range b.Operations {
-			for len(steps) > 0 && steps[0].Kind != 0 {
-				steps = steps[1:]
-			}
-			if len(steps) == 0 || steps[0].Operation != sha256.Sum256(op.Data) || steps[0].Height != b.Height || steps[0].Time != b.Time {
-				return fmt.Errorf("%w: an operation of block %d is not in the transcript", errNotTheInput, b.Height)
-			}
-			steps = steps[1:]
-		}
-	}
-	for _, s := range steps {
-		if s.Kind == 0 {
-			return fmt.Errorf("%w: an operation of block %d is missing", errNotTheInput, s.Height)
-		}
-	}
-	last := e.Input.Blocks[len(e.Input.Blocks)-1]
-	if last.Height != certified.Height || last.Hash != certified.BlockHash || last.Time != certified.Time {
-		return fmt.Errorf("%w: the last block is another one", errNotTheInput)
-	}
-	return nil
 }

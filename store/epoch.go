@@ -46,14 +46,18 @@ func decodeEpochRecord(b []byte) (*epochRecord, error) {
 }
 
 // epochRecord reads the record of an epoch that was committed. An epoch above the head is
-// [ErrNotFound].
+// [ErrNotFound], one before the snapshot that the chain began with [ErrPruned].
 func (s *Store) epochRecord(chain int, epoch uint64) (*epochRecord, error) {
-	if epoch > s.state.Load().head.Chains[chain].Epoch {
+	h := &s.state.Load().head.Chains[chain]
+	if epoch > h.Epoch {
 		return nil, ErrNotFound
 	}
 	b, err := s.get(epochKey(kindEpoch, chain, epoch))
 	if err != nil {
 		return nil, err
+	}
+	if b == nil && epoch < h.Base {
+		return nil, ErrPruned
 	}
 	if b == nil {
 		return nil, s.corrupt(fmt.Sprintf("the record of epoch %d is missing", epoch), nil)

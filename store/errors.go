@@ -25,8 +25,9 @@ var (
 	ErrUnknownChain = errors.New("store: no such chain in the manifest")
 	// ErrNotFound: there is nothing of that epoch or id yet.
 	ErrNotFound = errors.New("store: not found")
-	// ErrPruned: the epoch's tree is no longer kept.
-	ErrPruned = errors.New("store: version is pruned: only the last ones are kept, replay the journal for older ones")
+	// ErrPruned: what is asked for of that epoch is no longer kept, or never was, since
+	// the chain began with a snapshot.
+	ErrPruned = errors.New("store: pruned: only what is newer is kept here")
 	// ErrOrder: the epoch is not the one after the head. See [OrderError].
 	ErrOrder = errors.New("store: epoch is out of order")
 	// ErrResult: a result contradicts itself or does not continue the head. See [ResultError].

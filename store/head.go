@@ -49,6 +49,11 @@ type chainHead struct {
 	Checkpoint digest  `json:"checkpoint"` // root
 	State      refText `json:"state"`
 	Oldest     uint64  `json:"oldest"` // epoch whose tree is still readable
+	// The journal begins with the epoch Base, whose tree is kept for it; with genesis if
+	// it is 0. Next is the epoch that will be Base, 0 if none, and NextTime its time.
+	Base     uint64 `json:"base,omitempty"`
+	Next     uint64 `json:"next,omitempty"`
+	NextTime uint64 `json:"next_time,omitempty"`
 }
 
 // refText is a [trie.Ref] as text: version and hash.

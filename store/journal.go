@@ -6,7 +6,7 @@ import "fmt"
 const partSize = 64 << 10
 
 // JournalBytes returns the journal entry of an epoch as [DecodeEntry] reads it, to be
-// sent to a peer. Errors: [ErrNotFound], [ErrUnknownChain], [ErrCorrupt].
+// sent to a peer. Errors: [ErrNotFound], [ErrPruned], [ErrUnknownChain], [ErrCorrupt].
 func (s *Store) JournalBytes(chain string, epoch uint64) ([]byte, error) {
 	c, err := s.chain(chain)
 	if err != nil {
@@ -42,6 +42,9 @@ func (s *Store) journal(chain int, epoch uint64) (*Entry, *epochRecord, error) {
 }
 
 func (s *Store) journalBytes(chain int, epoch uint64) ([]byte, *epochRecord, error) {
+	if s.state.Load().head.Chains[chain].forgot(epoch) {
+		return nil, nil, ErrPruned
+	}
 	rec, err := s.epochRecord(chain, epoch)
 	if err != nil {
 		return nil, nil, err
@@ -63,8 +66,11 @@ func (s *Store) journalBytes(chain int, epoch uint64) ([]byte, *epochRecord, err
 	return b, rec, nil
 }
 
+// forgot reports whether an epoch is before the journal's beginning; genesis never is.
+func (h *chainHead) forgot(epoch uint64) bool { return epoch > 0 && epoch < h.Base }
+
 // checkLink returns why the entry of an epoch does not continue the one before, which
-// is nil at genesis, or does not contain what its checkpoint commits to; or "".
+// is nil at genesis and where the journal begins later, or does not contain what its checkpoint commits to; or "".
 func checkLink(epoch uint64, e *Entry, rec, before *epochRecord) string {
 	c := e.Checkpoint
 	switch {
@@ -74,10 +80,12 @@ func checkLink(epoch uint64, e *Entry, rec, before *epochRecord) string {
 		return "the checkpoint is not the one on record"
 	case c.ValidatorsRoot != rec.validators:
 		return "the validators root is not the one on record"
-	case before == nil && e.Previous != [32]byte{}:
+	case epoch == 0 && e.Previous != [32]byte{}:
 		return "the journal does not start with genesis"
-	case before == nil:
+	case epoch == 0:
 		return ""
+	case before == nil:
+		return contradiction(e, rec.ref)
 	case e.Previous != before.hash:
 		return "the journal is broken: the entry before has another hash"
 	case c.Parent != before.checkpoint:

@@ -167,7 +167,7 @@ func (s *Store) checkContents(h *headRecord) (*census, error) {
 
 // checkHead checks a chain's head and what is around it, and returns its checkpoint.
 func (s *Store) checkHead(c int, h *chainHead) (*attest.Checkpoint, error) {
-	e, err := s.verifyJournal(c, h.Epoch-min(h.Epoch, checkedLinks), h.Epoch)
+	e, err := s.verifyJournal(c, h.Epoch-min(h.Epoch-h.Base, checkedLinks), h.Epoch)
 	if err != nil {
 		return nil, err
 	}

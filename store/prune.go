@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"slices"
 )
 
@@ -42,11 +43,24 @@ func (s *Store) planPrune(now *state) (*step, error) {
 	return n, nil
 }
 
+// pins reports whether a node that is not used from a version on belongs to the tree
+// that the journal begins with, or will.
+func (h *chainHead) pins(stale uint64, node []byte) bool {
+	made := binary.BigEndian.Uint64(node)
+	for _, kept := range [...]uint64{h.Base, h.Next} {
+		if kept > 0 && made <= kept && kept < stale {
+			return true
+		}
+	}
+	return false
+}
+
 // addPrune adds to a step the removal of at most limit nodes of a chain that the oldest
 // readable tree of the step's head, and those after it, do not use. It looks for marks
 // from where it ended last on: Badger would have to step over all that were ever removed.
 func (s *Store) addPrune(n *step, chain, limit int) error {
-	oldest := n.head.Chains[chain].Oldest
+	h := n.head.Chains[chain]
+	oldest := h.Oldest
 	from := &n.chains[chain].pruned
 	err := s.db.each(chainKey(kindStale, chain), epochKey(kindStale, chain, *from), func(key []byte, _ func(func([]byte) error) error) error {
 		version, node := parseStale(key)
@@ -54,6 +68,9 @@ func (s *Store) addPrune(n *step, chain, limit int) error {
 			return errStop
 		}
 		*from = version
+		if h.pins(version, node) {
+			return nil
+		}
 		if limit--; limit < 0 {
 			s.backlog = true
 			return errStop

@@ -10,7 +10,8 @@ import (
 	"github.com/meshsec/meshsec/store/trie"
 )
 
-// Replay runs a chain's journal again, from genesis to the head, in memory and with
+// Replay runs a chain's journal again, from genesis or the state that the journal begins
+// with to the head, in memory and with
 // this program's rules, and compares everything that comes of it: steps, receipts and
 // roots, the chain of hashes, and the receipts that can be asked for. It costs what the
 // epochs cost. Errors: [ErrDiverged], a *[ReplayError] with the first epoch and step that
@@ -20,11 +21,11 @@ func (s *Store) Replay(ctx context.Context, chain string) error {
 	if err != nil {
 		return err
 	}
-	head := s.Head(chain).Epoch
+	head := s.Head(chain)
 	var parent *ledger.Result
-	tree := trie.NewStore()
+	tree := &overlay{s: trie.NewStore(), below: nodes{s, c}, base: head.Base}
 	var before *epochRecord
-	for epoch := uint64(0); epoch <= head; epoch++ {
+	for epoch := head.Base; epoch <= head.Epoch; epoch++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -34,6 +35,10 @@ func (s *Store) Replay(ctx context.Context, chain string) error {
 		}
 		if reason := checkLink(epoch, want, rec, before); reason != "" {
 			return &ReplayError{Chain: chain, Epoch: epoch, Step: -1, Reason: reason}
+		}
+		if epoch > 0 && epoch == head.Base { // it is what the rest starts from
+			parent, before = &ledger.Result{Checkpoint: want.Checkpoint, Ref: rec.ref}, rec
+			continue
 		}
 		got, err := s.again(chain, parent, tree, want)
 		if err != nil {
@@ -46,15 +51,30 @@ func (s *Store) Replay(ctx context.Context, chain string) error {
 		if err := s.checkReceipts(c, epoch, got); err != nil {
 			return err
 		}
-		tree.Apply(got.Changes)
-		tree.Prune(epoch)
+		tree.s.Apply(got.Changes)
+		tree.s.Prune(epoch)
 		parent, before = got, rec
 	}
 	return nil
 }
 
+// overlay is the nodes made in memory since a version that is stored.
+type overlay struct {
+	s     *trie.Store
+	below nodes
+	base  uint64
+}
+
+// Node implements [trie.Reader].
+func (o *overlay) Node(k trie.NodeKey) ([]byte, error) {
+	if o.base > 0 && k.Version <= o.base {
+		return o.below.Node(k)
+	}
+	return o.s.Node(k)
+}
+
 // again runs an epoch on top of the one before it, nil for genesis.
-func (s *Store) again(chain string, parent *ledger.Result, nodes *trie.Store, e *Entry) (*ledger.Result, error) {
+func (s *Store) again(chain string, parent *ledger.Result, nodes trie.Reader, e *Entry) (*ledger.Result, error) {
 	switch {
 	case parent == nil:
 		return ledger.Genesis(s.manifest, chain)

@@ -20,6 +20,11 @@ func (d *database) readHead() ([]byte, error) { return d.get(headKey) }
 // step that a crash ended; with no head at all, that was the first.
 func (d *database) count(h *headRecord, chains int) (*census, error) {
 	c := &census{certified: make([]uint64, chains)}
+	for i := range c.certified {
+		if h != nil {
+			c.certified[i] = h.Chains[i].Base // which has one
+		}
+	}
 	err := d.each(nil, nil, func(key []byte, value func(func([]byte) error) error) error {
 		if key[0] == kindHead {
 			return nil

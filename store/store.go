@@ -43,7 +43,8 @@ type Head struct {
 	Root       [32]byte           // of the checkpoint
 	Ref        trie.Ref           // of the state tree
 	Journal    [32]byte           // hash of the epoch's journal entry; the same on all nodes
-	Oldest     uint64             // first epoch that TreeAt can open
+	Oldest     uint64             // first epoch that TreeAt can open, besides Base
+	Base       uint64             // first epoch of the journal, 0 is genesis; see Import and Options.Keep
 }
 
 // Head returns a chain's head. It comes from memory.
@@ -56,7 +57,7 @@ func (s *Store) Head(chain string) Head {
 	h := now.head.Chains[c]
 	return Head{
 		Epoch: h.Epoch, Checkpoint: now.chains[c].checkpoint, Root: h.Checkpoint,
-		Ref: h.State.ref(), Journal: h.Journal, Oldest: h.Oldest,
+		Ref: h.State.ref(), Journal: h.Journal, Oldest: h.Oldest, Base: h.Base,
 	}
 }
 
@@ -81,7 +82,7 @@ func (s *Store) TreeAt(chain string, epoch uint64) (*trie.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	if epoch < s.state.Load().head.Chains[c].Oldest {
+	if h := s.state.Load().head.Chains[c]; epoch < h.Oldest && (epoch != h.Base || epoch == 0) {
 		return nil, ErrPruned
 	}
 	e, err := s.epochRecord(c, epoch)

@@ -7,7 +7,7 @@ import (
 	"github.com/meshsec/meshsec/store/trie"
 )
 
-// Verify reads all of a chain's journal, from genesis to its head, and checks that each
+// Verify reads all of a chain's journal, from where it begins to its head, and checks that each
 // entry continues the one before and contains what its checkpoint commits to, that the
 // validator sets are those of the checkpoints, and that all of the head's state tree is
 // readable. It takes about as long as reading it. Errors: [ErrCorrupt], which names the first
@@ -18,7 +18,7 @@ func (s *Store) Verify(ctx context.Context, chain string) error {
 		return err
 	}
 	head := s.Head(chain)
-	for e := uint64(0); e <= head.Epoch; e++ {
+	for e := head.Base; e <= head.Epoch; e++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -37,10 +37,10 @@ func (s *Store) Verify(ctx context.Context, chain string) error {
 }
 
 // verifyJournal checks the entries of a chain from an epoch to another and that the first
-// continues the one before it. It returns the last one.
+// continues the one before it, unless the journal begins with it. It returns the last one.
 func (s *Store) verifyJournal(chain int, from, to uint64) (*Entry, error) {
 	var before *epochRecord
-	if from > 0 {
+	if from > s.state.Load().head.Chains[chain].Base {
 		var err error
 		if before, err = s.epochRecord(chain, from-1); err != nil {
 			return nil, err

@@ -18,7 +18,7 @@ type state struct {
 type chainState struct {
 	checkpoint *attest.Checkpoint
 	certified  uint64 // all epochs up to it have certificates
-	pruned     uint64 // no stale marks of versions below it are left
+	pruned     uint64 // no stale marks of versions below it are left, but those of pinned nodes
 }
 
 // step is a change under construction.
