@@ -177,13 +177,8 @@ func (s *Store) addOutcome(n *step, o *outcome) error {
 	}
 	epoch := o.checkpoint.Epoch
 	n.add(epochKey(kindEpoch, o.chain, epoch), o.record.encode(), nil)
-	key := setKey(o.chain, o.record.validators)
-	old, err := s.db.get(key)
-	if err != nil {
+	if err := s.addSet(n, o.chain, o.record.validators, o.set); err != nil {
 		return err
-	}
-	if old == nil {
-		n.add(key, o.set, nil)
 	}
 	h := &n.head.Chains[o.chain]
 	h.Epoch, h.Journal, h.Checkpoint, h.State = epoch, o.record.hash, o.record.checkpoint, newRefText(o.record.ref)

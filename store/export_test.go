@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"io"
 
 	"github.com/meshsec/meshsec/store/ledger"
 	"github.com/meshsec/meshsec/store/trie"
@@ -76,3 +77,40 @@ var (
 	EncodeHead = func(h any) ([]byte, error) { return h.(*headRecord).encode() }
 	ParseKey   = func(b []byte) bool { _, ok := parseKey(b); return ok }
 )
+
+// VerifySnapshot is Import without writing anything.
+func (s *Store) VerifySnapshot(ctx context.Context, r io.Reader) (checkpoint [32]byte, err error) {
+	v, err := s.verifySnapshot(ctx, r, ledger.Trust{})
+	if err != nil {
+		return checkpoint, err
+	}
+	return v.certificate.Root(), nil
+}
+
+// Reachable returns the nodes of the trees of some epochs, as text.
+func (s *Store) Reachable(chain string, epochs ...uint64) (map[string]bool, error) {
+	c := s.index[chain]
+	keys := make(map[string]bool)
+	for _, epoch := range epochs {
+		rec, err := s.epochRecord(c, epoch)
+		if err != nil {
+			return nil, err
+		}
+		noting := note{nodes{s, c}, keys}
+		if err := trie.New(noting, rec.ref).Walk(func(_, _ []byte) error { return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// note is a reader that remembers what was read.
+type note struct {
+	nodes
+	keys map[string]bool
+}
+
+func (n note) Node(k trie.NodeKey) ([]byte, error) {
+	n.keys[k.String()] = true
+	return n.nodes.Node(k)
+}

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/meshsec/meshsec/attest"
 )
@@ -49,6 +51,11 @@ func (n *step) add(key, value, old []byte) {
 	if old != nil {
 		n.delta.remove(key, old)
 	}
+}
+
+// has reports whether the step adds a record under a key.
+func (n *step) has(key []byte) bool {
+	return slices.ContainsFunc(n.final, func(r record) bool { return r.value != nil && bytes.Equal(r.key, key) })
 }
 
 // drop removes a record that is there and counts by its key alone.

@@ -12,6 +12,7 @@
 //	ledger prove verify  what a ledger holds, for those who have no node
 //	ledger replay        a stopped node's journal, run again
 //	ledger run           what would happen if: no node is asked
+//	ledger export import a state to begin with, instead of a journal
 //	receipt health       what became of an operation, whether all is well
 //
 // docs/cli.md has every flag; it is generated from the commands.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -107,6 +108,14 @@ func readConsensusKey(path string) (ed25519.PrivateKey, error) {
 // createFile writes a file that only its owner can read, complete or not at all.
 // It never replaces one.
 func createFile(path string, content []byte) error {
+	return fillFile(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// fillFile is createFile for what is too large to be held.
+func fillFile(path string, fill func(io.Writer) error) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -115,7 +124,7 @@ func createFile(path string, content []byte) error {
 		return err
 	}
 	defer os.Remove(draft.Name())
-	_, err = draft.Write(content)
+	err = fill(draft)
 	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}

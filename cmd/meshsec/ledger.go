@@ -14,8 +14,8 @@ import (
 )
 
 func newLedger() *cobra.Command {
-	return newGroup("ledger", "Look at ledgers, prove what is in them, ask what if",
-		newLedgerShow(), newLedgerProve(), newLedgerVerify(), newLedgerReplay(), newLedgerRun())
+	return newGroup("ledger", "Look at ledgers, prove what is in them, ask what if", newLedgerShow(), newLedgerProve(), newLedgerVerify(),
+		newLedgerReplay(), newLedgerExport(), newLedgerImport(), newLedgerRun())
 }
 
 func newLedgerShow() *cobra.Command {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node"
 	"github.com/meshsec/meshsec/store"
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
@@ -80,5 +83,51 @@ func TestReplayOfAStoppedNode(t *testing.T) {
 	both := decoded[[]replayed](t, f.out)
 	if len(both) != 2 || both[0].Same || !strings.Contains(both[0].Difference, "alpha epoch 5 step 1") || !both[1].Same {
 		t.Errorf("replayed %+v", both)
+	}
+}
+
+func TestANewNodeBeginsWithASnapshot(t *testing.T) {
+	mesh, err := ledgertest.Play(ledgertest.New(2, 2, nil))
+	ok(t, err)
+	old, fresh := homeOf(t, mesh), homeOf(t, mesh)
+	s := storeOf(t, old, mesh)
+	playInto(t, s, mesh, 4)
+	for epoch := uint64(1); epoch <= 3; epoch++ {
+		v, err := attest.VerifyCertificate(mesh.ID, mesh.Set("beta", epoch), mesh.Certificate("beta", epoch))
+		ok(t, err)
+		_, err = s.PutCertificate(v)
+		ok(t, err)
+	}
+	ok(t, s.Close())
+
+	file := filepath.Join(t.TempDir(), "beta.snapshot")
+	export := []string{"ledger", "export", "--home", old, "--chain", "beta", "--out", file}
+	r := decoded[snapshotReport](t, done(t, append(export, "--json")...))
+	root := mesh.Past("beta", 3).Checkpoint.Root()
+	if r.Epoch != 3 || r.Certificates != 1 || r.Records == 0 || string(r.Checkpoint) != string(root[:]) {
+		t.Errorf("exported %+v", r)
+	}
+	fails(t, exitFailed, []string{"exists already"}, export...)
+	fails(t, exitUsage, []string{"--chain and --out is missing"}, "ledger", "export", "--home", old)
+	fails(t, exitFailed, []string{"certificate of beta epoch 4: store: not found"}, "ledger", "export", "--home", old, "--chain", "beta", "--epoch", "4", "--out", file+"4")
+	if _, err := os.Stat(file + "4"); err == nil {
+		t.Error("half a file is left")
+	}
+
+	fails(t, exitFailed, []string{"not a valid snapshot", "--from-genesis"}, "ledger", "import", file, "--home", fresh)
+	fails(t, exitUsage, []string{"no such file"}, "ledger", "import", file+"4", "--home", fresh)
+	trust := fmt.Sprintf("beta:3:%x", root)
+	if out := done(t, "ledger", "import", file, "--home", fresh, "--trust", trust); !strings.Contains(out, "of beta at the end of epoch 3 read from") || !strings.Contains(out, trust) {
+		t.Errorf("imported: %s", out)
+	}
+	fails(t, exitFailed, []string{"beta is at epoch 3", "followed already"}, "ledger", "import", file, "--home", fresh, "--trust", trust)
+	if s := storeOf(t, fresh, mesh); s.Head("beta").Root != root || s.Head("alpha").Epoch != 0 {
+		t.Errorf("beta is at %+v", s.Head("beta"))
+	} else {
+		ok(t, s.Close())
+	}
+	again := decoded[[]replayed](t, done(t, "ledger", "replay", "--home", fresh, "--json"))
+	if len(again) != 2 || !again[0].Same || !again[1].Same || again[1].Epoch != 3 {
+		t.Errorf("replayed %+v", again)
 	}
 }

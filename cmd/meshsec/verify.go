@@ -45,6 +45,9 @@ meshsec ledger verify proof.json --trust alpha:118:9a31…07`,
 		if err != nil {
 			return err
 		}
+		if t == (ledger.Trust{}) {
+			return misuse(cmd, "nothing is trusted: give --manifest, --trust or --validators-root")
+		}
 		b, err := readBounded(args[0], ledger.MaxProofFile)
 		if err != nil {
 			return &usageError{err.Error()}
@@ -74,15 +77,17 @@ type trustFlags struct{ manifest, checkpoint, validators string }
 
 func (f *trustFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.manifest, "manifest", "", "the network's manifest, whose genesis is trusted")
+	f.anchors(cmd)
+}
+
+// anchors are the flags beside the manifest.
+func (f *trustFlags) anchors(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.checkpoint, "trust", "", "checkpoint that is trusted, as chain:epoch:root")
 	cmd.Flags().StringVar(&f.validators, "validators-root", "", "root of a validator set that is trusted, 64 hex digits")
 }
 
-// load reads what is trusted, which must be something.
+// load reads what is trusted, the zero value if no flag says anything.
 func (f *trustFlags) load(cmd *cobra.Command) (t ledger.Trust, err error) {
-	if f.manifest == "" && f.checkpoint == "" && f.validators == "" {
-		return t, misuse(cmd, "nothing is trusted: give --manifest, --trust or --validators-root")
-	}
 	if f.validators != "" && f.checkpoint != "" {
 		return t, misuse(cmd, "--trust and --validators-root are two ways to say the same: give one")
 	}

@@ -107,6 +107,16 @@ func (t Trail) decode(chain string) ([]signedCheckpoint, error) {
 	return out, nil
 }
 
+// Signers is the set that signed the last certificate, as the trail has it.
+func (t Trail) Signers() (*attest.Set, error) {
+	for i := len(t) - 1; i >= 0; i-- {
+		if len(t[i].Set) > 0 {
+			return decodeSet(t[i].Set)
+		}
+	}
+	return nil, errors.New("it has no validator set")
+}
+
 func decodeSet(b []byte) (*attest.Set, error) {
 	v, err := attest.DecodeValidatorSet(b)
 	if err != nil {
