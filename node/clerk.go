@@ -118,6 +118,10 @@ func (k *clerk) crossAttest(ctx context.Context, claim *attest.CrossClaim) error
 		k.log.Warn("claim about a checkpoint that is not ours: not signed", "peer", peer, "epoch", claim.ToEpoch)
 		return nil
 	}
+	if began := k.store.Head(peer).Imported; claim.FromEpoch < began {
+		k.log.Debug("claim about epochs before the snapshot that we began with: not signed", "peer", peer, "from", claim.FromEpoch, "snapshot", began)
+		return nil
+	}
 	entry, err := k.store.Journal(peer, claim.ToEpoch)
 	if err != nil {
 		return err

@@ -162,6 +162,8 @@ func (h *handler) Fault(ctx context.Context, _ peer.ID, proof *attest.FaultProof
 		return p2p.Found(p2p.WrongNetwork)
 	case errors.Is(err, store.ErrNotFound):
 		return p2p.Wait(p2p.UnknownSet, accusation.ChainID, accusation.Epoch)
+	case errors.Is(err, store.ErrPruned):
+		return p2p.Found(p2p.TooOld) // from before the snapshot that we began with
 	case err != nil:
 		return p2p.Found(p2p.InternalError)
 	}
@@ -245,6 +247,9 @@ func answer(f finding, err error) p2p.Finding {
 }
 
 func unknownSet(err error) p2p.Finding {
+	if errors.Is(err, store.ErrPruned) {
+		return p2p.Found(p2p.TooOld)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return p2p.Found(p2p.UnknownSet)
 	}

@@ -57,7 +57,7 @@ func (s *source) Epochs(ctx context.Context, chain string, from uint64, limit, m
 	for epoch := from; epoch <= head && len(out) < limit && size <= maxBytes && ctx.Err() == nil; epoch++ {
 		entry, err := s.store.JournalBytes(chain, epoch)
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrPruned):
 			return out, nil
 		case err != nil:
 			return nil, err

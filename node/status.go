@@ -214,7 +214,8 @@ func (v *view) fault(id [32]byte, proof *attest.FaultProof) (out api.Fault, err 
 		return out, err
 	}
 	set, err := v.store.Set(accusation.ChainID, accusation.Epoch)
-	if err != nil {
+	pruned := errors.Is(err, store.ErrPruned) // from before the snapshot that we began with
+	if err != nil && !pruned {
 		return out, err
 	}
 	encoded, err := attest.EncodeFaultProof(proof)
@@ -227,6 +228,9 @@ func (v *view) fault(id [32]byte, proof *attest.FaultProof) (out api.Fault, err 
 		Seen: times.seen, Frozen: times.frozen, Executed: times.executed,
 	}
 	for i := range accusation.Accused.Ones() {
+		if pruned {
+			break // the names are in that set
+		}
 		out.Offenders = append(out.Offenders, set.At(i).Account)
 	}
 	return out, nil

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -126,7 +127,7 @@ func standingsOf(s *store.Store, m *ledger.Manifest) ([]standing, error) {
 			return nil, err
 		}
 		first := min(st.certified, st.head)
-		first -= min(first, recentEpochs)
+		first = max(first-min(first, recentEpochs), s.Head(id).Base)
 		for epoch := first; epoch <= st.head; epoch++ {
 			entry, err := s.Journal(id, epoch)
 			if err != nil {
@@ -173,7 +174,11 @@ func (n *Node) remember(x *execution) error {
 			if err != nil {
 				return fmt.Errorf("fault %x in the store: %w", f.ID, err)
 			}
+			cursor = f.Cursor + 1
 			set, err := n.outside.store.Set(accusation.ChainID, accusation.Epoch)
+			if errors.Is(err, store.ErrPruned) {
+				continue // the ledgers have known it for long
+			}
 			if err != nil {
 				return fmt.Errorf("fault %x in the store: %w", f.ID, err)
 			}
@@ -184,7 +189,6 @@ func (n *Node) remember(x *execution) error {
 			c.faults[f.ID] = true
 			n.submitter.fault(verified)
 			ids = append(ids, f.ID)
-			cursor = f.Cursor + 1
 		}
 		if len(list) < faultPage {
 			break

@@ -52,6 +52,7 @@ type chainHead struct {
 	// The journal begins with the epoch Base, whose tree is kept for it; with genesis if
 	// it is 0. Next is the epoch that will be Base, 0 if none, and NextTime its time.
 	Base     uint64 `json:"base,omitempty"`
+	Imported uint64 `json:"imported,omitempty"` // epoch of the snapshot that the chain began with, 0 if none
 	Next     uint64 `json:"next,omitempty"`
 	NextTime uint64 `json:"next_time,omitempty"`
 }

@@ -143,7 +143,7 @@ func (s *Store) addSnapshot(n *step, c int, v *verifiedSnapshot) error {
 	n.add(key, certificate, old)
 	h := &n.head.Chains[c]
 	h.Epoch, h.Journal, h.Checkpoint, h.State = v.Epoch, rec.hash, rec.checkpoint, newRefText(v.ref)
-	h.Oldest, h.Base = v.Epoch, v.Epoch
+	h.Oldest, h.Base, h.Imported = v.Epoch, v.Epoch, v.Epoch
 	n.chains[c] = chainState{checkpoint: checkpoint, certified: v.Epoch}
 	s.backlog = true
 	return nil

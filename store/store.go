@@ -45,6 +45,7 @@ type Head struct {
 	Journal    [32]byte           // hash of the epoch's journal entry; the same on all nodes
 	Oldest     uint64             // first epoch that TreeAt can open, besides Base
 	Base       uint64             // first epoch of the journal, 0 is genesis; see Import and Options.Keep
+	Imported   uint64             // epoch of the snapshot that the chain began with: nothing up to it was executed here; 0: none
 }
 
 // Head returns a chain's head. It comes from memory.
@@ -57,7 +58,8 @@ func (s *Store) Head(chain string) Head {
 	h := now.head.Chains[c]
 	return Head{
 		Epoch: h.Epoch, Checkpoint: now.chains[c].checkpoint, Root: h.Checkpoint,
-		Ref: h.State.ref(), Journal: h.Journal, Oldest: h.Oldest, Base: h.Base,
+		Ref: h.State.ref(), Journal: h.Journal, Oldest: h.Oldest,
+		Base: h.Base, Imported: h.Imported,
 	}
 }
 
