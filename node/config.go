@@ -64,6 +64,7 @@ type ValidatorConfig struct {
 // StoreConfig is the section [store].
 type StoreConfig struct {
 	KeepVersions uint64 `toml:"keep_versions" comment:"How many epochs of each ledger stay readable. Proofs for the home chain are made from final epochs, so it must exceed the longest challenge window of the network in epochs; at least 64."`
+	Keep         string `toml:"keep" comment:"How far back the journal goes, with its receipts and certificates: \"everything\", or \"windows\" for as long as what happened can still cost anybody stake, by the manifest of the network. Nodes that join need one that keeps everything, or a snapshot."`
 	ResetCorrupt bool   `toml:"reset_corrupt" comment:"When the store is damaged, set it aside and sync anew instead of stopping."`
 }
 
@@ -106,10 +107,16 @@ func DefaultConfig() Config {
 		},
 		API:       APIConfig{Listen: "127.0.0.1:7480"},
 		Validator: ValidatorConfig{Guard: "guard"},
-		Store:     StoreConfig{KeepVersions: 2048},
+		Store:     StoreConfig{KeepVersions: 2048, Keep: KeepEverything},
 		Log:       LogConfig{Level: "info", Format: "text"},
 	}
 }
+
+// How far back the journal goes.
+const (
+	KeepEverything = "everything"
+	KeepWindows    = "windows"
+)
 
 // How operations travel in the home chain's transactions.
 const (
@@ -158,6 +165,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("home_chain.encoding is %q, want %q or %q", c.HomeChain.Encoding, EncodingRaw, EncodingKVStore)
 	case c.Store.KeepVersions < 64:
 		return fmt.Errorf("store.keep_versions is %d, must be at least 64", c.Store.KeepVersions)
+	case c.Store.Keep != KeepEverything && c.Store.Keep != KeepWindows:
+		return fmt.Errorf("store.keep is %q, want %q or %q", c.Store.Keep, KeepEverything, KeepWindows)
 	case c.Validator.Keystore != "" && c.Validator.PasswordFile == "":
 		return errors.New("validator.password_file is missing: give the file with the keystore's password")
 	case c.Validator.Keystore != "" && c.Validator.Guard == "":

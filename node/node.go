@@ -143,12 +143,16 @@ const storeFolder = "store"
 func StoreFolder(c Config) string { return filepath.Join(c.Data, storeFolder) }
 
 // StoreOptions are how a node opens it.
-func StoreOptions(c Config, log *slog.Logger) store.Options {
-	return store.Options{Logger: log, KeepVersions: c.Store.KeepVersions}
+func StoreOptions(c Config, m *ledger.Manifest, log *slog.Logger) store.Options {
+	o := store.Options{Logger: log, KeepVersions: c.Store.KeepVersions}
+	if c.Store.Keep == KeepWindows {
+		o.Keep = m.Horizon()
+	}
+	return o
 }
 
 func openStore(ctx context.Context, c Config, folder string, m *ledger.Manifest, o Options, log *slog.Logger) (*store.Store, error) {
-	home, cfg, options := c.Chain, c.Store, StoreOptions(c, log)
+	home, cfg, options := c.Chain, c.Store, StoreOptions(c, m, log)
 	options.InMemory = o.InMemory
 	if o.InMemory {
 		return store.Open("", m, options)

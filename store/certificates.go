@@ -26,6 +26,9 @@ func (s *Store) PutCertificate(v attest.VerifiedCertificate) (changed bool, err 
 		return false, err
 	}
 	err = s.change(func(now *state) (*step, error) {
+		if now.head.Chains[c].forgot(v.Epoch()) {
+			return nil, nil // it would be removed again
+		}
 		key := epochKey(kindCertificate, c, v.Epoch())
 		old, err := s.db.get(key)
 		if err != nil {

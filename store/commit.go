@@ -42,7 +42,7 @@ func (s *Store) Commit(chain string, r *ledger.Result) error {
 		if err := s.addOutcome(n, o); err != nil {
 			return nil, err
 		}
-		return n, s.addPrune(n, c, maxPruned)
+		return n, s.addPrune(n, c, s.piece)
 	})
 }
 
@@ -186,6 +186,9 @@ func (s *Store) addOutcome(n *step, o *outcome) error {
 		h.Oldest = max(h.Oldest, epoch-keep+1)
 	}
 	n.chains[o.chain].checkpoint = o.checkpoint
+	if epoch > 0 {
+		s.moveBase(n, o.chain, o.checkpoint.Time)
+	}
 	return nil
 }
 

@@ -4,10 +4,11 @@
 //
 //	Commit          the outcome of an epoch, atomically and in order
 //	Head, Tree      the last committed state, from memory and fresh for each caller
-//	Journal         every epoch's input, transcript, receipts and checkpoint, for ever
+//	Journal         every epoch's input, transcript, receipts and checkpoint
 //	PutCertificate  who signed it
 //	PutFault        who must be slashed
-//	Verify, Replay  check a chain's journal, and run it again from genesis
+//	Verify, Replay  check a chain's journal, and run it again from its beginning
+//	Export, Import  begin with the state of a certified epoch instead of genesis
 //
 // # One step at a time
 //
@@ -33,7 +34,13 @@
 //
 // The trees of the last Options.KeepVersions epochs are readable. Older nodes are deleted
 // exactly, in bounded pieces, with the commits and when there is nothing else to do.
-// Journal, sets, certificates, receipts and faults are kept.
+//
+// # Where a journal begins
+//
+// With genesis, unless the chain was imported, or Options.Keep lets journal entries,
+// receipts and certificates go that are older. Then it begins with the epoch Head.Base,
+// whose tree is kept with it: all that follows can be run again from there. What is
+// asked for of an earlier epoch is [ErrPruned]. Sets and faults are kept.
 //
 // # Concurrency
 //

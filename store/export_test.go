@@ -114,3 +114,38 @@ func (n note) Node(k trie.NodeKey) ([]byte, error) {
 	n.keys[k.String()] = true
 	return n.nodes.Node(k)
 }
+
+// NextBase is the epoch that a chain's journal will begin with next, 0 if none is chosen.
+func (s *Store) NextBase(chain string) uint64 {
+	return s.state.Load().head.Chains[s.index[chain]].Next
+}
+
+// PruneInPieces bounds what one step removes.
+func (s *Store) PruneInPieces(n int) error {
+	return s.change(func(*state) (*step, error) {
+		s.piece = n
+		return nil, nil
+	})
+}
+
+// epochsOf are the epochs that records of a kind are about.
+func (s *Store) epochsOf(kind byte, chain string) (epochs []uint64, err error) {
+	prefix := chainKey(kind, s.index[chain])
+	err = s.each(prefix, prefix, func(key []byte, _ func(func([]byte) error) error) error {
+		a, _ := parseKey(key)
+		epochs = append(epochs, a.epoch)
+		return nil
+	})
+	return epochs, err
+}
+
+// JournalEpochs are those that have something in the journal.
+func (s *Store) JournalEpochs(chain string) ([]uint64, error) { return s.epochsOf(kindJournal, chain) }
+
+// ReceiptEpochs are those that have receipts.
+func (s *Store) ReceiptEpochs(chain string) ([]uint64, error) { return s.epochsOf(kindReceipt, chain) }
+
+// CertificateEpochs are those that have certificates.
+func (s *Store) CertificateEpochs(chain string) ([]uint64, error) {
+	return s.epochsOf(kindCertificate, chain)
+}

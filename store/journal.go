@@ -45,6 +45,11 @@ func (s *Store) journalBytes(chain int, epoch uint64) ([]byte, *epochRecord, err
 	if s.state.Load().head.Chains[chain].forgot(epoch) {
 		return nil, nil, ErrPruned
 	}
+	return s.readEntry(chain, epoch)
+}
+
+// readEntry reads the bytes of an entry that must be there.
+func (s *Store) readEntry(chain int, epoch uint64) ([]byte, *epochRecord, error) {
 	rec, err := s.epochRecord(chain, epoch)
 	if err != nil {
 		return nil, nil, err

@@ -10,7 +10,7 @@ import (
 // is its position in the manifest (2 bytes), which the network id fixes.
 //
 //	00                                          the head, see head.go
-//	01 chain epoch                              epoch record, see epoch.go
+//	01 chain epoch                              epoch record, see epoch.go and Import
 //	02 chain epoch part(4)                  *   the journal entry's bytes, in pieces
 //	03 chain version depth(2) path          *   a node of the state tree
 //	04 chain version node                   *   the node is not used from this version on

@@ -45,6 +45,7 @@ func open(dir string, m *ledger.Manifest, opts Options, first genesis) (*Store, 
 		requests: make(chan request),
 		closing:  make(chan struct{}),
 		written:  make(chan struct{}),
+		piece:    maxPruned,
 	}
 	for c, id := range s.ids {
 		s.index[id] = c

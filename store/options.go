@@ -7,6 +7,8 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // DefaultKeepVersions is how many tree versions are kept by default.
@@ -17,6 +19,9 @@ type Options struct {
 	InMemory     bool         // nothing reaches a disk; the directory is ignored
 	Logger       *slog.Logger // nil: nothing is logged
 	KeepVersions uint64       // trees kept of each chain, the head's included; 0: [DefaultKeepVersions]
+	// Keep is how much of the journal, with receipts and certificates, is kept at least;
+	// zero: all of it. See [ledger.Manifest.Horizon] for what is never missed.
+	Keep ledger.Window
 }
 
 func (o Options) withDefaults() Options {

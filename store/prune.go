@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// maxPruned bounds the nodes that one step removes.
+// maxPruned bounds the nodes or receipts that one step removes.
 const maxPruned = 4096
 
-// Prune removes now what only trees that are no longer kept use. It need not be called:
+// Prune removes now what only trees that are no longer kept use, and what is left of epochs
+// before the journal's beginning. It need not be called:
 // commits do it piece by piece, and the writer when it has nothing else to do. It returns
 // when nothing is left to remove.
 func (s *Store) Prune(ctx context.Context) error {
@@ -29,11 +30,14 @@ func (s *Store) Prune(ctx context.Context) error {
 	}
 }
 
-// planPrune removes a bounded number of nodes, of whatever chain; nil if there are none.
+// planPrune removes a bounded number of records, of whatever chain; nil if there are none.
 func (s *Store) planPrune(now *state) (*step, error) {
 	n := newStep(now)
 	for c := range s.ids {
-		if err := s.addPrune(n, c, maxPruned-len(n.final)/2); err != nil {
+		if err := s.addPrune(n, c, s.piece-len(n.final)/2); err != nil {
+			return nil, err
+		}
+		if err := s.addForget(n, c, s.piece-len(n.final)/2); err != nil {
 			return nil, err
 		}
 	}

@@ -34,6 +34,7 @@ type Store struct {
 	// The writer's own.
 	broken  *BrokenError
 	backlog bool // there may be something to prune
+	piece   int  // maxPruned, but in tests
 }
 
 // Head is the last committed state of a chain.

@@ -21,6 +21,7 @@ type chainState struct {
 	checkpoint *attest.Checkpoint
 	certified  uint64 // all epochs up to it have certificates
 	pruned     uint64 // no stale marks of versions below it are left, but those of pinned nodes
+	forgotten  uint64 // no journal entry below it is left, but genesis
 }
 
 // step is a change under construction.
@@ -62,6 +63,12 @@ func (n *step) has(key []byte) bool {
 func (n *step) drop(key []byte) {
 	n.final = append(n.final, record{key: key})
 	n.delta.remove(key, nil)
+}
+
+// remove removes a record that has a value.
+func (n *step) remove(key, value []byte) {
+	n.final = append(n.final, record{key: key})
+	n.delta.remove(key, value)
 }
 
 // size is about how many bytes the step writes.

@@ -67,7 +67,7 @@ func openStore(c node.Config) (*stopped, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(node.StoreFolder(c), m, node.StoreOptions(c, slog.New(slog.DiscardHandler)))
+	s, err := store.Open(node.StoreFolder(c), m, node.StoreOptions(c, m, slog.New(slog.DiscardHandler)))
 	if errors.Is(err, store.ErrLocked) {
 		return nil, fmt.Errorf("%w: this command needs the node to be stopped", err)
 	}
