@@ -149,3 +149,19 @@ func (s *Store) ReceiptEpochs(chain string) ([]uint64, error) { return s.epochsO
 func (s *Store) CertificateEpochs(chain string) ([]uint64, error) {
 	return s.epochsOf(kindCertificate, chain)
 }
+
+// ImportHalf does what an Import does that is killed before it moves the head. The store
+// must then be closed.
+func (s *Store) ImportHalf(ctx context.Context, file io.ReadSeeker) error {
+	v, err := s.verifySnapshot(ctx, file, ledger.Trust{})
+	if err != nil {
+		return err
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return s.change(func(now *state) (*step, error) {
+		_, err := s.planImport(ctx, now, s.index[v.Chain], v, file)
+		return nil, err
+	})
+}

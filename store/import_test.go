@@ -266,3 +266,29 @@ func FuzzSnapshot(f *testing.F) {
 		}
 	})
 }
+
+func TestAnImportThatIsKilledLeavesTheStoreAsItWas(t *testing.T) {
+	original, mesh := realStore(t, "", memory)
+	play(t, original, mesh, 3)
+	certify(t, original, mesh)
+	file := exported(t, original, "alpha", 0, 1)
+	dir := filepath.Join(t.TempDir(), "store")
+	s, err := store.Open(dir, mesh.Manifest, store.Options{})
+	must(t, err)
+	before, err := s.Records()
+	must(t, err)
+	must(t, s.ImportHalf(context.Background(), bytes.NewReader(file)))
+	if half, err := s.Records(); err != nil || half <= before {
+		t.Fatalf("%d records before, %d after half of it (%v)", before, half, err)
+	}
+	must(t, s.Close())
+	s, err = store.Open(dir, mesh.Manifest, store.Options{})
+	must(t, err)
+	defer s.Close()
+	if after, err := s.Records(); err != nil || after != before || s.Head("alpha").Epoch != 0 {
+		t.Fatalf("%d records before, %d after (%v)", before, after, err)
+	}
+	_, _, err = s.Import(context.Background(), bytes.NewReader(file), ledger.Trust{})
+	must(t, err)
+	must(t, s.Verify(context.Background(), "alpha"))
+}
