@@ -147,23 +147,43 @@ func (v *view) Ledger(_ context.Context, id string) (out api.Ledger, err error) 
 	out.Slashes, errs[6] = r.Slashes()
 	out.Jailed, errs[7] = r.Jailed()
 	out.Params, errs[8] = r.Params()
-	var pending *ledger.PendingParams
-	if pending, errs[9] = r.PendingParams(); pending != nil {
-		out.Pending = &pending.Params
-	}
+	out.Pending, errs[9] = r.Pending()
 	return out, errors.Join(errs...)
+}
+
+// Certificate is one with the set that signed it, and that of the next epoch.
+func (v *view) Certificate(_ context.Context, id string, epoch uint64) (out api.Certificate, err error) {
+	cert, set, err := v.certificate(id, epoch)
+	if err != nil {
+		return out, err
+	}
+	next, err := v.store.Set(id, epoch+1)
+	if err != nil {
+		return out, err
+	}
+	errs := make([]error, 3)
+	out.Certificate, errs[0] = attest.EncodeCertificate(cert)
+	out.Set, errs[1] = attest.EncodeValidatorSet(set.ValidatorSet())
+	out.Next, errs[2] = attest.EncodeValidatorSet(next.ValidatorSet())
+	return out, errors.Join(errs...)
+}
+
+// certificate is one with the set that signed it.
+func (v *view) certificate(id string, epoch uint64) (*attest.Certificate, *attest.Set, error) {
+	cert, ok, err := v.store.Certificate(id, epoch)
+	switch {
+	case errors.Is(err, store.ErrUnknownChain), err == nil && !ok:
+		return nil, nil, fmt.Errorf("certificate of %s epoch %d: %w here yet", id, epoch, api.ErrNotFound)
+	case err != nil:
+		return nil, nil, err
+	}
+	set, err := v.store.Set(id, epoch)
+	return cert, set, err
 }
 
 // Checkpoint is a certified one.
 func (v *view) Checkpoint(_ context.Context, id string, epoch uint64) (out api.Checkpoint, err error) {
-	cert, ok, err := v.store.Certificate(id, epoch)
-	switch {
-	case errors.Is(err, store.ErrUnknownChain), err == nil && !ok:
-		return out, fmt.Errorf("certificate of %s epoch %d: %w here yet", id, epoch, api.ErrNotFound)
-	case err != nil:
-		return out, err
-	}
-	set, err := v.store.Set(id, epoch)
+	cert, set, err := v.certificate(id, epoch)
 	if err != nil {
 		return out, err
 	}

@@ -23,6 +23,8 @@ type fakeNode struct {
 	faults      []api.Fault
 	submitted   [][]byte
 	onSubmit    func(f *fakeNode, operation []byte) // under mu
+
+	certificates map[string]api.Certificate // the newest, by chain
 }
 
 func (f *fakeNode) Status() api.Status {
@@ -54,6 +56,16 @@ func (f *fakeNode) Record(context.Context, string, string, uint64) (api.Record, 
 
 func (f *fakeNode) Certificates(context.Context, string, uint64, int) (api.Trail, error) {
 	return api.Trail{}, api.ErrNotFound
+}
+
+func (f *fakeNode) Certificate(_ context.Context, chain string, epoch uint64) (api.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, ok := f.certificates[chain]
+	if !ok {
+		return c, api.ErrNotFound
+	}
+	return c, nil
 }
 
 func (f *fakeNode) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {

@@ -169,10 +169,14 @@ func printPeers(w io.Writer, peers []ledger.PeerView) error {
 
 // printParams prints rules as a manifest has them.
 func printParams(w io.Writer, l api.Ledger) error {
+	var pending *ledger.Params
+	if l.Pending != nil {
+		pending = &l.Pending.Params
+	}
 	for _, p := range []struct {
 		title  string
 		params *ledger.Params
-	}{{"rules in force", l.Params}, {"rules that wait to be in force", l.Pending}} {
+	}{{"rules in force", l.Params}, {"rules that wait to be in force", pending}} {
 		if p.params == nil {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -46,7 +47,13 @@ const home = "alpha"
 // validators each.
 func newFakeNode(t *testing.T) *fakeNode {
 	t.Helper()
-	mesh, err := ledgertest.Play(ledgertest.New(2, 2, nil))
+	return newFakeNodeOf(t, ledgertest.New(2, 2, nil))
+}
+
+// newFakeNodeOf starts the API of a node of a network's first chain.
+func newFakeNodeOf(t *testing.T, network *ledgertest.Network) *fakeNode {
+	t.Helper()
+	mesh, err := ledgertest.Play(network)
 	ok(t, err)
 	v := mesh.Chains[0].Validators[0]
 	key := v.Key.PublicKey().Bytes()
@@ -100,12 +107,28 @@ func (n *fakeNode) Ledger(_ context.Context, chain string) (l api.Ledger, err er
 		func() (err error) { l.Power, err = r.Power(); return },
 		func() (err error) { l.Faults, err = r.Faults(); return },
 		func() (err error) { l.Slashes, err = r.Slashes(); return },
+		func() (err error) { l.Jailed, err = r.Jailed(); return },
+		func() (err error) { l.Params, err = r.Params(); return },
+		func() (err error) { l.Pending, err = r.Pending(); return },
 	} {
 		if err := read(); err != nil {
 			return l, err
 		}
 	}
 	return l, nil
+}
+
+func (n *fakeNode) Certificate(_ context.Context, chain string, epoch uint64) (c api.Certificate, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if epoch == 0 || epoch > n.mesh.Head(chain).Checkpoint.Epoch {
+		return c, fmt.Errorf("certificate of %s epoch %d: %w here yet", chain, epoch, api.ErrNotFound)
+	}
+	errs := make([]error, 3)
+	c.Certificate, errs[0] = attest.EncodeCertificate(n.mesh.Certificate(chain, epoch))
+	c.Set, errs[1] = attest.EncodeValidatorSet(n.mesh.Set(chain, epoch).ValidatorSet())
+	c.Next, errs[2] = attest.EncodeValidatorSet(n.mesh.Set(chain, epoch+1).ValidatorSet())
+	return c, errors.Join(errs...)
 }
 
 func (n *fakeNode) Checkpoint(context.Context, string, uint64) (api.Checkpoint, error) {

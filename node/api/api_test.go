@@ -52,6 +52,13 @@ func (b *book) Certificates(_ context.Context, _ string, from uint64, limit int)
 	return api.Trail{Links: ledger.Trail{{Certificate: []byte{byte(from), byte(limit)}}}}, nil
 }
 
+func (b *book) Certificate(_ context.Context, chain string, epoch uint64) (api.Certificate, error) {
+	if epoch > b.ledgers[chain].Epoch {
+		return api.Certificate{}, fmt.Errorf("no certificate yet: %w", api.ErrNotFound)
+	}
+	return api.Certificate{Certificate: []byte{byte(epoch)}, Set: []byte(chain), Next: []byte{1, 2}}, nil
+}
+
 func (b *book) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
 	rest := b.faults[min(from, uint64(len(b.faults))):]
 	return rest[:min(limit, len(rest))], nil
@@ -122,6 +129,9 @@ func TestClientGetsWhatTheBackendSays(t *testing.T) {
 	if got, err := c.Certificates(ctx, "a", 7, 1000); err != nil || len(got.Links) != 1 || string(got.Links[0].Certificate) != string([]byte{7, api.MaxLinks}) {
 		t.Errorf("certificates = %+v, %v", got, err)
 	}
+	if got, err := c.Certificate(ctx, "a", 2); err != nil || got.Certificate[0] != 2 || string(got.Set) != "a" || len(got.Next) != 2 {
+		t.Errorf("certificate = %+v, %v", got, err)
+	}
 	if got, err := c.Faults(ctx, 0, 2); err != nil || len(got) != 2 {
 		t.Errorf("faults = %+v, %v", got, err)
 	}
@@ -150,6 +160,7 @@ func TestRefusalsKeepTheirKindAcrossTheWire(t *testing.T) {
 	c, _ := serve(t, b)
 	ctx := t.Context()
 	_, noChain := c.Ledger(ctx, "nope")
+	_, noCertificate := c.Certificate(ctx, "nope", 1)
 	_, noFault := c.Fault(ctx, [32]byte{9})
 	_, empty := c.Submit(ctx, nil)
 	_, down := c.Submit(ctx, []byte{0xff})
@@ -160,6 +171,7 @@ func TestRefusalsKeepTheirKindAcrossTheWire(t *testing.T) {
 		contains string
 	}{
 		{"unknown chain", noChain, api.ErrNotFound, `"nope"`},
+		{"unknown certificate", noCertificate, api.ErrNotFound, "no certificate yet"},
 		{"unknown fault", noFault, api.ErrNotFound, ""},
 		{"empty operation", empty, api.ErrInvalid, "empty"},
 		{"home chain down", down, api.ErrUnavailable, "home chain"},
@@ -187,6 +199,7 @@ func TestBadRequestsAreProblems(t *testing.T) {
 		{"GET", "/v1/ledgers/a/records?key=meta&epoch=x", "", 400},
 		{"GET", "/v1/ledgers/a/records", "", 400},
 		{"GET", "/v1/ledgers/a/certificates?from=-1", "", 400},
+		{"GET", "/v1/ledgers/a/certificates/-1", "", 400},
 		{"GET", "/v1/faults/12", "", 400},
 		{"GET", "/v1/faults?limit=0", "", 400},
 		{"GET", "/v1/faults?from=zz", "", 400},

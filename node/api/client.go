@@ -87,6 +87,11 @@ func (c *Client) Certificates(ctx context.Context, chain string, from uint64, li
 	return get[Trail](ctx, c, fmt.Sprintf("/v1/ledgers/%s/certificates?from=%d&limit=%d", url.PathEscape(chain), from, limit))
 }
 
+// Certificate asks for a certificate with its sets; ErrNotFound while there is none.
+func (c *Client) Certificate(ctx context.Context, chain string, epoch uint64) (Certificate, error) {
+	return get[Certificate](ctx, c, "/v1/ledgers/"+url.PathEscape(chain)+"/certificates/"+strconv.FormatUint(epoch, 10))
+}
+
 // Faults lists up to limit faults in the order in which the node learned them, from
 // a position on; the first has position 0. A page shorter than min(limit,
 // MaxFaults) is the last.

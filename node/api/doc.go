@@ -1,17 +1,18 @@
 // Package api is what a node says over HTTP, and a client that asks it.
 //
-//	GET  /v1/status                               Status
-//	GET  /v1/ledgers/{chain}                      Ledger
-//	GET  /v1/ledgers/{chain}/checkpoints/{epoch}  Checkpoint
-//	GET  /v1/ledgers/{chain}/records              Record, ?key= name, ?epoch=
-//	GET  /v1/ledgers/{chain}/certificates         Trail, ?from= epoch, ?limit=
-//	GET  /v1/faults                               []Fault, ?from= position, ?limit=
-//	GET  /v1/faults/{id}                          Fault
-//	POST /v1/operations                           Submission → Submission
-//	GET  /v1/operations/{id}                      Receipt
-//	GET  /healthz                                 200 while the process runs
-//	GET  /readyz                                  200, or 503 with the reason
-//	GET  /metrics                                 Prometheus
+//	GET  /v1/status                                Status
+//	GET  /v1/ledgers/{chain}                       Ledger
+//	GET  /v1/ledgers/{chain}/checkpoints/{epoch}   Checkpoint
+//	GET  /v1/ledgers/{chain}/certificates/{epoch}  Certificate
+//	GET  /v1/ledgers/{chain}/certificates          Trail, ?from= epoch, ?limit=
+//	GET  /v1/ledgers/{chain}/records               Record, ?key= name, ?epoch=
+//	GET  /v1/faults                                []Fault, ?from= position, ?limit=
+//	GET  /v1/faults/{id}                           Fault
+//	POST /v1/operations                            Submission → Submission
+//	GET  /v1/operations/{id}                       Receipt
+//	GET  /healthz                                  200 while the process runs
+//	GET  /readyz                                   200, or 503 with the reason
+//	GET  /metrics                                  Prometheus
 //
 // types.go is the contract: what those bodies hold. Every answer that is not 2xx
 // has a [Problem] as its body.
@@ -27,5 +28,5 @@
 //     signed by its account before, and goes to the home chain as it is.
 //
 // The node imports it, and so may whoever talks to a node; it imports
-// store/ledger for the views that it shows.
+// store/ledger for the views that it shows, and attest to open a [Certificate].
 package api

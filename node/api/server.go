@@ -51,6 +51,8 @@ type Backend interface {
 	// Certificates are those of up to limit consecutive epochs from one on, each with
 	// its set unless that is the one before; none if the first is not there.
 	Certificates(ctx context.Context, chain string, from uint64, limit int) (Trail, error)
+	// Certificate is ErrNotFound while there is none of the epoch.
+	Certificate(ctx context.Context, chain string, epoch uint64) (Certificate, error)
 	// Faults lists up to limit faults in the order in which the node learned them,
 	// from a position on; the first has position 0.
 	Faults(ctx context.Context, from uint64, limit int) ([]Fault, error)
@@ -71,6 +73,7 @@ func Handler(b Backend, metrics http.Handler, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/ledgers/{chain}/checkpoints/{epoch}", answer(s, s.checkpoint))
 	mux.HandleFunc("GET /v1/ledgers/{chain}/records", answer(s, s.record))
 	mux.HandleFunc("GET /v1/ledgers/{chain}/certificates", answer(s, s.certificates))
+	mux.HandleFunc("GET /v1/ledgers/{chain}/certificates/{epoch}", answer(s, s.certificate))
 	mux.HandleFunc("GET /v1/faults", answer(s, s.faults))
 	mux.HandleFunc("GET /v1/faults/{id}", answer(s, s.fault))
 	mux.HandleFunc("POST /v1/operations", answer(s, s.submit))
@@ -154,11 +157,27 @@ func (s *server) ledger(r *http.Request) (Ledger, error) {
 }
 
 func (s *server) checkpoint(r *http.Request) (Checkpoint, error) {
-	epoch, err := strconv.ParseUint(r.PathValue("epoch"), 10, 64)
+	epoch, err := parseEpoch(r)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("%w: epoch %q is not a number", ErrInvalid, r.PathValue("epoch"))
+		return Checkpoint{}, err
 	}
 	return s.b.Checkpoint(r.Context(), r.PathValue("chain"), epoch)
+}
+
+func (s *server) certificate(r *http.Request) (Certificate, error) {
+	epoch, err := parseEpoch(r)
+	if err != nil {
+		return Certificate{}, err
+	}
+	return s.b.Certificate(r.Context(), r.PathValue("chain"), epoch)
+}
+
+func parseEpoch(r *http.Request) (uint64, error) {
+	epoch, err := strconv.ParseUint(r.PathValue("epoch"), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: epoch %q is not a number", ErrInvalid, r.PathValue("epoch"))
+	}
+	return epoch, nil
 }
 
 func (s *server) record(r *http.Request) (Record, error) {

@@ -77,6 +77,14 @@ type Trail struct {
 	Links ledger.Trail `json:"links"`
 }
 
+// Certificate is what GET /v1/ledgers/{chain}/certificates/{epoch} answers, all in SSZ;
+// 404 while the node has no certificate of that epoch.
+type Certificate struct {
+	Certificate ledger.HexBytes `json:"certificate"` // attest.Certificate
+	Set         ledger.HexBytes `json:"set"`         // attest.ValidatorSet that signed it
+	Next        ledger.HexBytes `json:"next"`        // attest.ValidatorSet that signs the next epoch
+}
+
 // Ledger is what GET /v1/ledgers/{chain} answers: the newest executed state. The
 // parts come from ledger.Reader.
 type Ledger struct {
@@ -92,7 +100,7 @@ type Ledger struct {
 	Slashes  []ledger.SlashView   `json:"slashes"`
 	Jailed   []ledger.JailView    `json:"jailed"`
 	Params   *ledger.Params       `json:"params"`
-	Pending  *ledger.Params       `json:"pending_params,omitempty"` // set by the authority, not in force yet
+	Pending  *ledger.PendingView  `json:"pending_params,omitempty"` // set by the authority, not in force yet
 	// AuthorityNonce is that of the next operation which the chain's authority signs.
 	AuthorityNonce uint64 `json:"authority_nonce"`
 }

@@ -52,17 +52,18 @@ func (m *machine) adoptParams() error {
 	if err != nil || p == nil || p.Params == *m.params {
 		return err
 	}
-	if m.params.binding(&p.Params) && !m.params.Unbonding.Passed(p.Epoch, p.Time, m.epoch, m.now) {
+	if m.params.Binding(&p.Params) && !m.params.Unbonding.Passed(p.Epoch, p.Time, m.epoch, m.now) {
 		return nil
 	}
 	return save(m.tx, paramsKey, &p.Params)
 }
 
-// binding reports whether a change to q reaches farther than p, to those who pledged,
-// registered or relied on this ledger under p: evidence counts for longer or a wider
-// correlation, backstops stand for more, a reporter takes more; or protects less:
-// penalties are lower, stake leaves or a challenge ends sooner.
-func (p *Params) binding(q *Params) bool {
+// Binding reports whether a change from p to q waits for one unbonding time of p. It
+// does if it reaches farther, to those who pledged, registered or relied on this ledger
+// under p: evidence counts for longer or a wider correlation, backstops stand for more,
+// a reporter takes more; or protects less: penalties are lower, stake leaves or a
+// challenge ends sooner.
+func (p *Params) Binding(q *Params) bool {
 	longer := q.EvidenceAge > p.EvidenceAge || q.StatementExpiry > p.StatementExpiry ||
 		q.CorrelationEpochs > p.CorrelationEpochs || p.Unbonding.shorter(q.Unbonding) ||
 		q.CoveredValue.Int().Gt(p.CoveredValue.Int()) || q.ReporterReward > p.ReporterReward || q.MaxDrift > p.MaxDrift

@@ -3,8 +3,15 @@ package ledger
 //go:generate go tool sszgen --path params.go --include text.go,penalty.go --output params_ssz.go --objs Params,Window,Penalty,Downtime,Limits,Terms,PendingParams
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/pelletier/go-toml/v2"
 )
 
 // Params are a chain's rules: at genesis those of the manifest, later what its
@@ -70,9 +77,9 @@ type Limits struct {
 
 // Terms say how stake that a peer pledges becomes power here.
 type Terms struct {
-	Price    Ratio
-	Discount Ratio
-	Cap      Ratio
+	Price    Ratio `json:"price"`    // base units here for one base unit there
+	Discount Ratio `json:"discount"` // taken off the price, below 1
+	Cap      Ratio `json:"cap"`      // largest virtual stake of this provider, as a share of the own stake here
 }
 
 // PendingParams wait until one unbonding time of the old ones has passed.
@@ -99,6 +106,46 @@ func DefaultParams() Params {
 		Limits:            Limits{Bytes: 8 << 20, Records: 200_000, Slashes: 4096},
 	}
 }
+
+// ParseParams reads parameters in TOML; an unknown key is an error, and so is a missing
+// one, which would be a rule switched off by accident. It does not validate them.
+func ParseParams(b []byte) (*Params, error) {
+	p := new(Params)
+	if err := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields().Decode(p); err != nil {
+		return nil, fmt.Errorf("read parameters: %w", explainTOML(err))
+	}
+	all, err := p.Encode()
+	if err != nil {
+		return nil, err
+	}
+	var given, want map[string]any
+	if err := errors.Join(toml.Unmarshal(b, &given), toml.Unmarshal(all, &want)); err != nil {
+		return nil, fmt.Errorf("read parameters: %w", err)
+	}
+	if missing := missingKeys(given, want, ""); len(missing) > 0 {
+		return nil, fmt.Errorf("read parameters: %s is missing", strings.Join(missing, ", "))
+	}
+	return p, nil
+}
+
+// missingKeys are the keys of want, at any depth, that given does not have.
+func missingKeys(given, want map[string]any, prefix string) (missing []string) {
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		v, ok := given[k]
+		if !ok {
+			missing = append(missing, prefix+k)
+			continue
+		}
+		below, deep := want[k].(map[string]any)
+		if there, ok := v.(map[string]any); deep && ok {
+			missing = append(missing, missingKeys(there, below, prefix+k+".")...)
+		}
+	}
+	return missing
+}
+
+// Encode writes p in TOML.
+func (p *Params) Encode() ([]byte, error) { return toml.Marshal(p) }
 
 // Validate checks the parameters, and the inequalities between the windows (DESIGN
 // §3.5), without which stake could leave before an offence that it answers for is

@@ -67,8 +67,8 @@ func (r *Reader) Statement(consumer string) (*Statement, error) {
 // Params are the rules in force.
 func (r *Reader) Params() (*Params, error) { return must[Params](r.view, paramsKey) }
 
-// PendingParams are rules that wait to be in force, nil if there are none.
-func (r *Reader) PendingParams() (*PendingParams, error) {
+// Pending are rules that wait to be in force, nil if there are none.
+func (r *Reader) Pending() (*PendingView, error) {
 	now, err := r.Params()
 	if err != nil {
 		return nil, err
@@ -77,7 +77,10 @@ func (r *Reader) PendingParams() (*PendingParams, error) {
 	if err != nil || p == nil || p.Params == *now {
 		return nil, err
 	}
-	return p, nil
+	return &PendingView{
+		Params: p.Params, Epoch: p.Epoch,
+		FromEpoch: p.Epoch + now.Unbonding.Epochs, FromTime: p.Time + uint64(now.Unbonding.Time),
+	}, nil
 }
 
 // Terms say how stake of a peer counts here, nil if it does not.
@@ -216,7 +219,7 @@ func (r *Reader) Liens() ([]LienView, error) {
 				out = append(out, LienView{
 					Account: id, Consumer: l.consumer, Validator: p.validator,
 					Amount: NewAmount(p.effective), Bonded: NewAmount(p.effectiveBonded), Ratio: Ratio(l.ratio),
-					Frozen: NewAmount(frozen), Slashed: NewAmount(p.taken),
+					Frozen: NewAmount(frozen), Slashed: NewAmount(p.taken), Accepts: NewAmount(p.accepts),
 				})
 			}
 		}
@@ -327,7 +330,10 @@ func (r *Reader) Peers() ([]PeerView, error) {
 		}
 		view := PeerView{
 			Chain: chain, Accepted: p.Accepted, Confirmed: p.Confirmed, Final: p.Final,
-			Halted: HaltReason(p.Halted).String(), Overturned: p.Overturned,
+			Halted: HaltReason(p.Halted).String(), Stale: HaltReason(p.Halted) == HaltStale, Overturned: p.Overturned,
+		}
+		if view.Terms, err = r.Terms(chain); err != nil {
+			return nil, err
 		}
 		if in != nil {
 			view.Imported = in.Epoch

@@ -31,6 +31,7 @@ type LienView struct {
 	Ratio     Ratio     `json:"ratio"`   // of the lien
 	Frozen    Amount    `json:"frozen"`  // captured by offences that are recorded and not executed yet
 	Slashed   Amount    `json:"slashed"` // taken so far, ever
+	Accepts   Amount    `json:"accepts"` // of a backstop: the largest covered value that it stands for
 }
 
 // PeerView is another chain as this ledger knows it.
@@ -42,6 +43,8 @@ type PeerView struct {
 	Halted    string `json:"halted,omitempty"` // why, empty while it is not
 	Imported  uint64 `json:"imported"`         // epoch of its statement in force, 0 = none
 	Virtual   Amount `json:"virtual"`          // the power that its stake gives in the next set
+	Stale     bool   `json:"stale,omitempty"`  // halted, and only because nothing was heard of it for long
+	Terms     *Terms `json:"terms"`            // how its stake counts here, null: it does not
 
 	Overturned uint64 `json:"overturned,omitempty"` // accepted epochs from here on will never be final
 	Warning    string `json:"warning,omitempty"`    // its stake is more than 1/3 of the power
@@ -55,6 +58,14 @@ type PowerView struct {
 	Key     HexBytes  `json:"key"`
 	Own     Amount    `json:"own"`
 	Power   Amount    `json:"power"`
+}
+
+// PendingView are rules that the authority set and that bind others: they wait.
+type PendingView struct {
+	Params    Params `json:"params"`
+	Epoch     uint64 `json:"epoch"`      // in which they were set
+	FromEpoch uint64 `json:"from_epoch"` // they are in force from the end of the first epoch on that is
+	FromTime  uint64 `json:"from_time"`  // not before this one and does not end before this time
 }
 
 // JailView is a validator that was jailed for downtime.
