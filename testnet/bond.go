@@ -206,6 +206,18 @@ func (v *view) canCount(consumer api.Ledger, p ledger.PeerView) bool {
 	})
 }
 
+// later says that every ledger is two epochs beyond what it was in old. After a rest it
+// then knows what time it is: the first block still bears the time of the last one
+// before.
+func (v *view) later(old *view) bool {
+	for _, c := range v.t.Chains {
+		if v.ledgers[c.ID].Epoch < old.ledgers[c.ID].Epoch+2 {
+			return false
+		}
+	}
+	return true
+}
+
 // finalEverywhere says that every ledger has these epochs of all other chains as
 // final, but for those that it has halted.
 func (v *view) finalEverywhere(epochs map[string]uint64) bool {

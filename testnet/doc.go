@@ -6,6 +6,7 @@
 //	Up       runs what is in it, until all nodes agree and all stake counts
 //	Look     asks every node and merges the answers into one Status
 //	Fault    makes a validator sign twice, and waits for every ledger to slash it
+//	Trust    has the chains trust peers anew that went stale while it rested
 //	Kill …   ends or starts one process, as an accident would
 //
 // # A home

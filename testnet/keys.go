@@ -83,7 +83,7 @@ func (t *Testnet) accountKey(n *Node) (ed25519.PrivateKey, error) {
 	return readSeed(filepath.Join(t.nodeDir(n.Name), accountFile))
 }
 
-// authorityKey signs a chain's deposits.
+// authorityKey signs what a chain's authority decides, such as its deposits.
 func (t *Testnet) authorityKey(chain string) (ed25519.PrivateKey, error) {
 	return readSeed(filepath.Join(t.chainDir(chain), authorityFile))
 }

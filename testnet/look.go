@@ -21,6 +21,8 @@ type observer struct {
 
 	mu          sync.Mutex
 	checkpoints map[certified]api.Checkpoint
+
+	trusted map[string]uint64 // by chain: its epoch when it was last told to trust peers anew
 }
 
 // certified names a checkpoint as one node has it.
@@ -30,7 +32,7 @@ type certified struct {
 }
 
 func newObserver(t *Testnet) *observer {
-	o := &observer{t: t, clients: map[string]*api.Client{}, checkpoints: map[certified]api.Checkpoint{}}
+	o := &observer{t: t, clients: map[string]*api.Client{}, checkpoints: map[certified]api.Checkpoint{}, trusted: map[string]uint64{}}
 	shared := &http.Client{Timeout: askTimeout}
 	for _, s := range t.nodes() {
 		o.clients[s.Name] = api.NewClient("http://"+s.Node.API, shared)
@@ -222,7 +224,9 @@ func (v *view) chainStatus(c *Chain) ChainStatus {
 			if first || p.Final < out.FinalEpoch {
 				out.FinalEpoch, first = p.Final, false
 			}
-			out.Halted = out.Halted || p.Halted != ""
+			if p.Halted != "" {
+				out.halt(chain, p.Halted)
+			}
 		}
 	}
 	return out

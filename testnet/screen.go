@@ -77,6 +77,9 @@ func (s *Screen) say(lines ...string) {
 		return
 	}
 	s.erase()
+	if s.terminal && s.stage != "" && len(lines) > 0 {
+		fmt.Fprint(s.out, clearLine) // the stage is drawn again with its next progress
+	}
 	for _, l := range lines {
 		fmt.Fprintln(s.out, l)
 	}

@@ -22,6 +22,15 @@ type ChainStatus struct {
 	SignedPower ledger.Amount   `json:"signed_power"`
 	TotalPower  ledger.Amount   `json:"total_power"`
 	Halted      bool            `json:"halted"` // on the ledger of another chain
+	// HaltReasons say why, by the chain on whose ledger it is.
+	HaltReasons map[string]string `json:"halt_reasons,omitempty"`
+}
+
+func (c *ChainStatus) halt(ledger, reason string) {
+	if c.HaltReasons == nil {
+		c.HaltReasons = map[string]string{}
+	}
+	c.Halted, c.HaltReasons[ledger] = true, reason
 }
 
 // NodeStatus is one node. A ready node reports each ledger at the epoch of

@@ -3,6 +3,7 @@ package testnet
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -88,7 +89,7 @@ func (v *view) height(c *Chain) (h uint64) {
 // table is the view for people: the chains, who secures whom, the nodes, the
 // faults.
 func (v *view) table(states map[string]State) []string {
-	lines := v.chainTable()
+	lines := append(v.chainTable(), v.haltLines()...)
 	lines = append(lines, "")
 	lines = append(lines, v.pledgeLines()...)
 	lines = append(lines, v.nodeLine(states))
@@ -111,6 +112,21 @@ func (v *view) chainTable() []string {
 		})
 	}
 	return align(rows, 1)
+}
+
+// haltLines say why chains are halted, and on whose ledgers: one line for each reason.
+func (v *view) haltLines() (lines []string) {
+	for _, c := range v.Status().Chains {
+		ledgers := map[string][]string{}
+		for _, other := range slices.Sorted(maps.Keys(c.HaltReasons)) {
+			reason := c.HaltReasons[other]
+			ledgers[reason] = append(ledgers[reason], other)
+		}
+		for _, reason := range slices.Sorted(maps.Keys(ledgers)) {
+			lines = append(lines, fmt.Sprintf("  %s is halted on the ledger of %s: %s", c.ID, strings.Join(ledgers[reason], ", "), reason))
+		}
+	}
+	return lines
 }
 
 // align makes columns of equal width; those from left on that hold numbers or the

@@ -223,8 +223,12 @@ func (o *observer) settle(ctx context.Context, b backend, s *Screen) error {
 	}
 	s.end("%d ordered and executed", total)
 
+	// A ledger from before a rest tells what counted then.
+	resumed := o.look(ctx)
 	s.begin("pledged stake counts on every ledger")
-	v, err := o.until(ctx, b, s, "the stake of other chains gives no power yet", (*view).countsEverywhere)
+	v, err := o.until(ctx, b, s, "the stake of other chains gives no power yet", func(v *view) bool {
+		return v.later(resumed) && v.countsEverywhere()
+	})
 	if err != nil {
 		return err
 	}
@@ -246,7 +250,8 @@ func (o *observer) settle(ctx context.Context, b backend, s *Screen) error {
 	return nil
 }
 
-// until looks until what it sees is good.
+// until looks until what it sees is good. A rest may have made chains strangers to each
+// other: those are trusted anew.
 func (o *observer) until(ctx context.Context, b backend, s *Screen, otherwise string, good func(*view) bool) (v *view, err error) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
@@ -255,6 +260,7 @@ func (o *observer) until(ctx context.Context, b backend, s *Screen, otherwise st
 			return false, err
 		}
 		v = o.look(ctx)
+		s.say(o.trust(ctx, v)...)
 		s.progress("%s", v.epochLine())
 		return good(v), nil
 	})

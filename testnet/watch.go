@@ -91,6 +91,7 @@ func (o *observer) report(s *Screen, v *view, states map[string]State, last []st
 		now = append(now, fmt.Sprintf("%s epoch %d certified by %s of the power, final %d, ledger root %s, %d/%d agree",
 			c.ID, c.Epoch, percent(c.SignedPower, c.TotalPower), c.FinalEpoch, prefix(c.LedgerRoot), same, ready))
 	}
+	now = append(now, v.haltLines()...)
 	now = append(now, v.nodeLine(states))
 	now = append(now, v.faultLines()...)
 	for _, l := range now {

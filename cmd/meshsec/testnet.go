@@ -17,7 +17,7 @@ import (
 func newTestnet() *cobra.Command {
 	cmd := newGroup("testnet", "Run a whole network on this machine",
 		newTestnetUp(), newTestnetDown(), newTestnetStatus(), newTestnetFault(),
-		newTestnetKill(), newTestnetStart(), newTestnetPrepare())
+		newTestnetKill(), newTestnetStart(), newTestnetTrust(), newTestnetPrepare())
 	cmd.Long = `Builds a mesh of several chains in a folder, runs it on this machine, as processes
 or in containers, and attacks it.
 
@@ -268,6 +268,29 @@ func newTestnetStart() *cobra.Command {
 			return err
 		}
 		return t.Start(cmd.Context(), args[0], screen(cmd, true))
+	}
+	return cmd
+}
+
+func newTestnetTrust() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "trust", Short: "Have the chains trust stale peers anew", Args: words(),
+		Long: `A chain that was not heard of for half of the unbonding time is halted as stale on
+the ledgers of the others: its stake gives no power there until their authorities
+trust a new checkpoint of it. This does so for every stale peer, with the keys that
+lie in the home, and waits until it has happened. Chains that were convicted stay
+halted.
+
+The command up does the same for a network that it resumes.`,
+		Example: `meshsec testnet trust --home /tmp/mesh`,
+	}
+	home := homeFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		t, err := loadTestnet(*home)
+		if err != nil {
+			return err
+		}
+		return t.Trust(cmd.Context(), screen(cmd, true))
 	}
 	return cmd
 }
