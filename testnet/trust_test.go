@@ -149,7 +149,7 @@ func TestWhatIsSaidInAStageLeavesItsLineAlone(t *testing.T) {
 	s.say("something happened")
 	s.progress("1 of 2")
 	s.say()
-	want := clearLine + "  waiting …" + clearLine + "something happened\n" + clearLine + "  waiting … 1 of 2"
+	want := cut(clearLine+"  waiting …") + clearLine + "something happened\n" + cut(clearLine+"  waiting … 1 of 2")
 	if out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}

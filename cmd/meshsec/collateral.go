@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 
 	"github.com/spf13/cobra"
 
@@ -25,14 +24,12 @@ The account is opened by its first deposit.`,
 	var own signer
 	var amount amountFlag
 	var id ledger.AccountID
-	var authority []string
-	var nonce uint64
+	var a authority
 	o.flags(cmd)
 	own.flags(cmd)
+	a.flags(cmd)
 	textVar(cmd, &id, "account", "id", "account to credit (default that of the account key)")
 	textVar(cmd, &amount, "amount", "units", amountUsage)
-	cmd.Flags().StringArrayVar(&authority, "authority-key", nil, "file with a key of the authority; repeat it for each (required)")
-	cmd.Flags().Uint64Var(&nonce, "nonce", 0, "the authority's next nonce (default: the node is asked)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := need(cmd, "amount", "authority-key"); err != nil {
 			return err
@@ -44,29 +41,8 @@ The account is opened by its first deposit.`,
 			}
 			id = ledger.AccountOf(key)
 		}
-		var keys []ed25519.PrivateKey
-		for _, file := range authority {
-			key, err := readAccountKey(file)
-			if err != nil {
-				return err
-			}
-			keys = append(keys, key)
-		}
-		return o.send(cmd, id, func(_ context.Context, s *session) (*ledger.Operation, error) {
-			if !cmd.Flags().Changed("nonce") {
-				nonce = s.ledger.AuthorityNonce
-			}
-			op, err := ledger.NewDeposit(nonce, id, amount.amount)
-			if err != nil {
-				return nil, err
-			}
-			s.date(op)
-			for _, key := range keys {
-				if err := op.Sign(s.network, s.chain, key); err != nil {
-					return nil, err
-				}
-			}
-			return op, nil
+		return o.decided(cmd, &a, id, func(_ context.Context, nonce uint64, _ *session) (*ledger.Operation, error) {
+			return ledger.NewDeposit(nonce, id, amount.amount)
 		})
 	}
 	return cmd
@@ -100,39 +76,70 @@ frees it after the unbonding time.`,
 type lien struct {
 	consumer  string
 	validator ledger.AccountID
+	backstop  bool
 	amount    amountFlag
 }
 
 func (l *lien) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.consumer, "consumer", "", "chain that relies on the collateral; the home chain for stake at home (required)")
-	textVar(cmd, &l.validator, "validator", "id", "account, on the consumer chain, of the validator that it stands behind (required)")
+	textVar(cmd, &l.validator, "validator", "id", "account, on the consumer chain, of the validator that it stands behind")
+	cmd.Flags().BoolVar(&l.backstop, "backstop", false, "it stands behind the consumer chain as a whole, not behind a validator")
 	textVar(cmd, &l.amount, "amount", "units", amountUsage)
+}
+
+// need fails unless the part is named, and these flags were given.
+func (l *lien) need(cmd *cobra.Command, flags ...string) error {
+	named := cmd.Flags().Changed("validator")
+	switch {
+	case named && l.backstop:
+		return misuse(cmd, "give --validator or --backstop, not both")
+	case !named && !l.backstop:
+		return misuse(cmd, "--validator or --backstop is missing")
+	}
+	return need(cmd, append([]string{"consumer", "amount"}, flags...)...)
 }
 
 func newPledge() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "pledge", Short: "Put collateral behind a validator, at home or of a peer chain", Args: words(),
+		Use: "pledge", Short: "Put collateral behind a validator, at home or of a peer chain, or behind a whole peer chain", Args: words(),
 		Long: `Creates or enlarges the part of the account's lien to a consumer chain that stands
 behind one of its validators. The same collateral can stand behind several chains,
 as long as no lien exceeds it and all slashes together could be paid.
 
 The ratio is the largest share that a fault may take. It belongs to the lien: a
-later pledge can raise it, never lower it.`,
-		Example: `meshsec pledge --consumer beta --validator ACCOUNT --amount 500_000 --ratio 0.05`,
+later pledge can raise it, never lower it.
+
+With --backstop it stands behind the chain as a whole: it gives no power, and pays when
+a third of the chain's power is convicted and what stands behind the offenders does not
+reach the chain's covered value. --accepts is the largest covered value that you stand
+for; it too can only be raised.`,
+		Example: `meshsec pledge --consumer beta --validator ACCOUNT --amount 500_000 --ratio 0.05
+meshsec pledge --consumer beta --backstop --accepts 2_000_000 --amount 500_000 --ratio 0.05`,
 	}
 	var o order
 	var own signer
 	var l lien
 	var ratio ledger.Ratio
+	var accepts amountFlag
 	o.flags(cmd)
 	own.flags(cmd)
 	l.flags(cmd)
 	textVar(cmd, &ratio, "ratio", "share", "largest share that a fault may take, such as 0.05 (required)")
+	textVar(cmd, &accepts, "accepts", "units", "of a backstop: the largest covered value of the consumer, in its base units, that it stands for")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := need(cmd, "consumer", "validator", "amount", "ratio"); err != nil {
+		required := []string{"ratio"}
+		if l.backstop {
+			required = append(required, "accepts")
+		} else if cmd.Flags().Changed("accepts") {
+			return misuse(cmd, "--accepts is for a --backstop")
+		}
+		if err := l.need(cmd, required...); err != nil {
 			return err
 		}
 		return o.signed(cmd, &own, func(id ledger.AccountID, nonce uint64, _ *session) (*ledger.Operation, error) {
+			if l.backstop {
+				return ledger.NewBackstop(id, nonce, l.consumer, l.amount.amount, ratio, accepts.amount)
+			}
 			return ledger.NewPledge(id, nonce, l.consumer, l.validator, l.amount.amount, ratio)
 		})
 	}
@@ -141,10 +148,11 @@ later pledge can raise it, never lower it.`,
 
 func newRelease() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "release", Short: "Start to unbond collateral from behind a validator", Args: words(),
+		Use: "release", Short: "Start to unbond collateral from behind a validator, or a whole chain", Args: words(),
 		Long: `Starts to unbond part of a lien. It gives no power from the next statement on, and
 stays slashable until the unbonding time has passed; then it is free.`,
-		Example: `meshsec release --consumer beta --validator ACCOUNT --amount 500_000`,
+		Example: `meshsec release --consumer beta --validator ACCOUNT --amount 500_000
+meshsec release --consumer beta --backstop --amount 500_000`,
 	}
 	var o order
 	var own signer
@@ -153,11 +161,11 @@ stays slashable until the unbonding time has passed; then it is free.`,
 	own.flags(cmd)
 	l.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := need(cmd, "consumer", "validator", "amount"); err != nil {
+		if err := l.need(cmd); err != nil {
 			return err
 		}
 		return o.signed(cmd, &own, func(id ledger.AccountID, nonce uint64, _ *session) (*ledger.Operation, error) {
-			return ledger.NewRelease(id, nonce, l.consumer, l.validator, l.amount.amount)
+			return ledger.NewRelease(id, nonce, l.consumer, l.validator, l.amount.amount) // the zero validator is the backstop
 		})
 	}
 	return cmd

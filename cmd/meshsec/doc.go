@@ -7,7 +7,9 @@
 //	keys register        keys, and their binding to an account
 //	guard                what a key has signed: move and repair it
 //	deposit withdraw     collateral in and out
-//	pledge release       collateral behind a validator, and back
+//	pledge release       collateral behind a validator or a chain, and back
+//	unjail               back from jail
+//	params peer escrow   what a chain's authority decides
 //	status ledger fault  what a node knows
 //	ledger prove verify  what a ledger holds, for those who have no node
 //	ledger replay        a stopped node's journal, run again

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/meshsec/meshsec/node/api"
@@ -136,7 +135,11 @@ func printAccounts(w io.Writer, n naming, accounts []ledger.AccountView) error {
 func printLiens(w io.Writer, n naming, liens []ledger.LienView) error {
 	t := newTable(w, "account", "consumer", "validator", "amount", "bonded", "ratio", "frozen", "slashed")
 	for _, l := range liens {
-		t.row(n.id(l.Account[:]), l.Consumer, n.id(l.Validator[:]), grouped(l.Amount), grouped(l.Bonded), l.Ratio, grouped(l.Frozen), grouped(l.Slashed))
+		behind := n.behind(l.Validator)
+		if l.Validator == ledger.Backstop {
+			behind += " up to " + grouped(l.Accepts)
+		}
+		t.row(n.id(l.Account[:]), l.Consumer, behind, grouped(l.Amount), grouped(l.Bonded), l.Ratio, grouped(l.Frozen), grouped(l.Slashed))
 	}
 	return t.print()
 }
@@ -167,28 +170,6 @@ func printPeers(w io.Writer, peers []ledger.PeerView) error {
 	return nil
 }
 
-// printParams prints rules as a manifest has them.
-func printParams(w io.Writer, l api.Ledger) error {
-	var pending *ledger.Params
-	if l.Pending != nil {
-		pending = &l.Pending.Params
-	}
-	for _, p := range []struct {
-		title  string
-		params *ledger.Params
-	}{{"rules in force", l.Params}, {"rules that wait to be in force", pending}} {
-		if p.params == nil {
-			continue
-		}
-		text, err := toml.Marshal(p.params)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "# %s\n%s", p.title, text)
-	}
-	return nil
-}
-
 func printPower(w io.Writer, n naming, l api.Ledger) error {
 	t := newTable(w, "validator", "key", "own stake", "power")
 	for _, p := range l.Power {
@@ -214,7 +195,7 @@ func printFaults(w io.Writer, n naming, faults []ledger.FaultView) error {
 func printSlashes(w io.Writer, n naming, slashes []ledger.SlashView) error {
 	t := newTable(w, "fault", "account", "consumer", "validator", "captured", "ratio", "taken", "burned", "reward", "compensation", "epoch")
 	for _, s := range slashes {
-		t.row(n.id(s.Fault), n.id(s.Account[:]), s.Consumer, n.id(s.Validator[:]), grouped(s.Captured), s.Ratio,
+		t.row(n.id(s.Fault), n.id(s.Account[:]), s.Consumer, n.behind(s.Validator), grouped(s.Captured), s.Ratio,
 			grouped(s.Amount), grouped(s.Burned), grouped(s.Reward), grouped(s.Compensation), s.Epoch)
 	}
 	return t.print()

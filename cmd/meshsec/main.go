@@ -21,7 +21,8 @@ func newRoot() *cobra.Command {
 	root := newGroup("meshsec", "Shared collateral for sovereign proof-of-stake chains",
 		newInit(), newStart(), newDevchain(),
 		newKeys(), newGuard(), newRegister(),
-		newDeposit(), newWithdraw(), newPledge(), newRelease(), newReceipt(),
+		newDeposit(), newWithdraw(), newPledge(), newRelease(), newUnjail(), newReceipt(),
+		newParams(), newPeer(), newEscrow(),
 		newStatus(), newLedger(), newFault(), newHealth(),
 		newTestnet(), newVersion(),
 	)

@@ -22,6 +22,8 @@ type order struct {
 	noWait  bool
 	timeout time.Duration
 	asJSON  *bool
+
+	effect string // when and how the operation counts, where its receipt does not say; set by build
 }
 
 func (o *order) flags(cmd *cobra.Command) {
@@ -37,6 +39,7 @@ type outcome struct {
 	Kind      string              `json:"kind"`
 	Chain     string              `json:"chain"`
 	Receipt   *api.Receipt        `json:"receipt"` // null with --no-wait
+	Effect    string              `json:"effect,omitempty"`
 	Account   *ledger.AccountView `json:"account"` // afterwards; null while there is none
 	Liens     []ledger.LienView   `json:"liens"`   // of the account, afterwards
 }
@@ -57,7 +60,7 @@ func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context
 	if err != nil {
 		return err
 	}
-	done := outcome{Operation: opID[:], Kind: ledger.Kind(op.Kind).String(), Chain: s.chain, Liens: []ledger.LienView{}}
+	done := outcome{Operation: opID[:], Kind: ledger.Kind(op.Kind).String(), Chain: s.chain, Effect: o.effect, Liens: []ledger.LienView{}}
 	if !o.noWait {
 		if err := done.complete(ctx, s, o.timeout, opID, id); err != nil {
 			return err
@@ -113,6 +116,9 @@ func (d *outcome) print(w io.Writer) error {
 	}
 	if d.Receipt.OK {
 		fmt.Fprintf(w, "%s executed in block %d of %s (epoch %d), operation %x\n", d.Kind, d.Receipt.Height, d.Chain, d.Receipt.Epoch, []byte(d.Operation))
+		if d.Effect != "" {
+			fmt.Fprintln(w, d.Effect)
+		}
 	}
 	if d.Account == nil {
 		return nil

@@ -25,8 +25,13 @@ type cashier struct {
 
 func newCashier(t *testing.T) *cashier {
 	t.Helper()
+	return newCashierOf(t, ledgertest.New(2, 2, nil))
+}
+
+func newCashierOf(t *testing.T, network *ledgertest.Network) *cashier {
+	t.Helper()
 	t.Setenv("MESHSEC_HOME", t.TempDir())
-	n := newFakeNode(t)
+	n := newFakeNodeOf(t, network)
 	c := n.mesh.Chains[0]
 	return &cashier{
 		fakeNode:  n,

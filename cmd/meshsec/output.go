@@ -83,6 +83,14 @@ func (n naming) id(b []byte) string {
 	return s[:12] + "…"
 }
 
+// behind is what a part of a lien stands behind: a validator, or the chain as a whole.
+func (n naming) behind(v ledger.AccountID) string {
+	if v == ledger.Backstop {
+		return "backstop"
+	}
+	return n.id(v[:])
+}
+
 func (n naming) ids(accounts []ledger.AccountID) string {
 	names := make([]string, len(accounts))
 	for i, a := range accounts {

@@ -24,6 +24,8 @@ type session struct {
 	chain   string
 	ledger  api.Ledger // of the home chain
 	time    uint64     // of its last block, Unix milliseconds
+
+	certified map[string]api.LedgerSummary // of each chain, the newest that the node has
 }
 
 // open asks the node for its chain and that chain's ledger. Where there is a
@@ -38,7 +40,7 @@ func (t *target) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{node: f, chain: status.Chain, time: status.Home.Time}
+	s := &session{node: f, chain: status.Chain, time: status.Home.Time, certified: status.Ledgers}
 	raw, err := hex.DecodeString(status.Network)
 	if err != nil || len(raw) != len(s.network) {
 		return nil, fmt.Errorf("the node at %s names its network %q, which is no network id: is it a meshsec node of the same version?", f.base, status.Network)

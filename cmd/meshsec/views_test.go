@@ -29,7 +29,11 @@ func TestStatusTellsTroubles(t *testing.T) {
 	n := newFakeNode(t)
 	s := &n.status
 	s.Ready, s.Reason, s.Validator = false, "beta is 4 epochs behind", nil
-	s.Home.Error, s.Diverged, s.Warnings = "connection refused", "beta, epoch 7, step 3", []string{"the clock is 3s off"}
+	s.Home.Error, s.Diverged, s.Warnings = "connection refused", "beta, epoch 7, step 3", []string{
+		"the clock is 3s off",
+		"beta is halted on the ledger of alpha: at least 1/3 of its power was convicted of faults",
+		"beta alone gives 0.4 of the power here, more than 1/3: it can stop this chain",
+	}
 	golden(t, "status-troubled.golden", done(t, "status", "--node", n.url))
 	got := decoded[api.Status](t, done(t, "status", "--node", n.url, "--json"))
 	if got.Ready || got.Diverged != s.Diverged || len(got.Ledgers) != 2 {

@@ -39,7 +39,7 @@ func TestParamsThatBindNobodyTakeEffectAtTheEndOfTheEpoch(t *testing.T) {
 	if got := params(t, m, "alpha").MinLien; got != ledger.Units(5_000) {
 		t.Fatalf("min_lien %v", got)
 	}
-	if p, err := m.Reader("alpha").PendingParams(); err != nil || p != nil {
+	if p, err := m.Reader("alpha").Pending(); err != nil || p != nil {
 		t.Fatalf("%+v, %v", p, err)
 	}
 }
@@ -59,7 +59,7 @@ func TestParamsThatBindOthersWaitForOneOldUnbondingTime(t *testing.T) {
 			before := *params(t, m, "alpha")
 			epoch(t, m, "alpha", setParams(t, m, "alpha", change))
 			set := m.Head("alpha").Checkpoint
-			waits, err := m.Reader("alpha").PendingParams()
+			waits, err := m.Reader("alpha").Pending()
 			must(t, err)
 			if waits == nil || waits.Epoch != set.Epoch {
 				t.Fatalf("pending: %+v", waits)
