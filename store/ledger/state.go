@@ -28,7 +28,7 @@ type txn struct {
 	touched int // records read or written, the step's cost
 }
 
-func newTxn(base State) *txn { return &txn{base: base, writes: make(map[string][]byte)} }
+func newTxn(base State) *txn { return &txn{base: base, writes: make(map[string][]byte, 8)} }
 
 // Get implements View.
 func (t *txn) Get(key []byte) ([]byte, bool, error) {

@@ -21,6 +21,7 @@ type lien struct {
 	consumer    string
 	ratio       uint64
 	statedRatio uint64  // as it was loaded
+	loaded      *Lien   // the record, nil of a new one
 	parts       []*part // sorted by validator
 }
 
@@ -118,8 +119,7 @@ func (v *vault) repair() {
 		}
 	}
 	limit := new(uint256.Int).Mul(v.collateral, one)
-	cut := func(n, d *uint256.Int) *uint256.Int {
-		r := zero()
+	cut := func(n, d *uint256.Int) (r uint256.Int) {
 		if n.Gt(d) {
 			r.Sub(n, d)
 		}
@@ -129,16 +129,20 @@ func (v *vault) repair() {
 		return r
 	}
 	fits := func(d *uint256.Int) bool {
-		sum := zero()
+		var sum, ratio uint256.Int
 		for i, l := range v.liens {
 			r := cut(nominal[i], d)
-			sum.Add(sum, r.Mul(r, uint256.NewInt(l.ratio)))
+			sum.Add(&sum, r.Mul(&r, ratio.SetUint64(l.ratio)))
 		}
 		return !sum.Gt(limit)
 	}
 	// The sum falls with d: search for the smallest that fits.
 	low, high := zero(), largest.Clone()
 	if fits(low) {
+		if !largest.Gt(v.collateral) { // nothing is cut, as nearly always
+			v.assume()
+			return
+		}
 		high = low
 	}
 	for low.Lt(high) {
@@ -155,7 +159,8 @@ func (v *vault) repair() {
 		for j, p := range l.parts {
 			weights[j] = p.nominal()
 		}
-		for j, e := range spread(cut(nominal[i], high), weights) {
+		effective := cut(nominal[i], high)
+		for j, e := range spread(&effective, weights) {
 			l.parts[j].divide(e)
 		}
 	}
@@ -164,6 +169,10 @@ func (v *vault) repair() {
 // divide sets the part's effective amount and its division into bonded and
 // unbonding, in proportion to the nominal ones.
 func (p *part) divide(effective *uint256.Int) {
+	if len(p.unbonding) == 0 {
+		p.effective, p.effectiveBonded, p.effectiveUnbonding = effective, effective.Clone(), nil
+		return
+	}
 	weights := []*uint256.Int{p.bonded}
 	for _, u := range p.unbonding {
 		weights = append(weights, u.amount)
@@ -181,9 +190,9 @@ func spread(total *uint256.Int, weights []*uint256.Int) []*uint256.Int {
 		sum.Add(sum, w)
 	}
 	shares := make([]*uint256.Int, len(weights))
-	if sum.IsZero() {
-		for i := range shares {
-			shares[i] = zero()
+	if sum.IsZero() || sum.Eq(total) { // nothing to divide, or nothing is cut
+		for i, w := range weights {
+			shares[i] = w.Clone()
 		}
 		return shares
 	}

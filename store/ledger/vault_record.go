@@ -30,7 +30,7 @@ func loadVault(v View, id AccountID) (*vault, error) {
 }
 
 func decodeLien(consumer string, rec *Lien) *lien {
-	l := &lien{consumer: consumer, ratio: rec.Ratio, statedRatio: rec.Ratio}
+	l := &lien{consumer: consumer, ratio: rec.Ratio, statedRatio: rec.Ratio, loaded: rec}
 	for _, r := range rec.Parts {
 		p := &part{
 			validator: r.Validator,
@@ -48,6 +48,39 @@ func decodeLien(consumer string, rec *Lien) *lien {
 		l.parts = append(l.parts, p)
 	}
 	return l
+}
+
+// unchanged reports whether encodeLien would make the record that was loaded.
+func (l *lien) unchanged() bool {
+	if l.loaded == nil || l.ratio != l.loaded.Ratio || len(l.parts) != len(l.loaded.Parts) {
+		return false
+	}
+	for i, p := range l.parts {
+		if !p.is(l.loaded.Parts[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// is reports whether p is what r records.
+func (p *part) is(r *Part) bool {
+	if p.validator != r.Validator || len(p.unbonding) != len(r.Unbonding) || len(p.captured) != len(r.Captured) ||
+		NewAmount(p.bonded) != r.Bonded || NewAmount(p.slashed) != r.Slashed ||
+		NewAmount(p.taken) != r.Taken || NewAmount(p.accepts) != r.Accepts {
+		return false
+	}
+	for i, u := range p.unbonding {
+		if s := r.Unbonding[i]; NewAmount(u.amount) != s.Amount || u.epoch != s.Epoch || u.time != s.Time {
+			return false
+		}
+	}
+	for i, c := range p.captured {
+		if s := r.Captured[i]; NewAmount(c.amount) != s.Amount || c.epoch != s.Epoch || c.time != s.Time {
+			return false
+		}
+	}
+	return true
 }
 
 func encodeLien(l *lien) *Lien {
@@ -118,6 +151,10 @@ func (m *machine) saveVault(v *vault, byOwner bool) error {
 			if err := m.remember(l.consumer, p, byOwner); err != nil {
 				return err
 			}
+		}
+		if l.unchanged() {
+			m.tx.touched++ // it costs what a write does
+			continue
 		}
 		if err := save(m.tx, lienKey(v.id, l.consumer), encodeLien(l)); err != nil {
 			return err
