@@ -40,7 +40,7 @@ func update(t *trie.Tree, rng *rand.Rand, n, k int) error {
 }
 
 func BenchmarkCommit(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		for _, k := range []int{1, 10, 100} {
 			b.Run(fmt.Sprintf("n=%d/k=%d", n, k), func(b *testing.B) {
 				store := trie.NewStore()
@@ -69,7 +69,7 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 func BenchmarkProof(b *testing.B) {
-	for _, n := range []int{10_000, 100_000} {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
 		for name, key := range map[string][]byte{"inclusion": benchKey(n / 2), "absence": benchKey(n)} {
 			b.Run(fmt.Sprintf("n=%d/%s", n, name), func(b *testing.B) {
 				tree := filled(b, n)
