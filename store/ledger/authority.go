@@ -34,13 +34,19 @@ func (m *machine) setPeer(s *SetPeer) error {
 
 // setParams changes the rules when the epoch ends, or once an unbonding time of the old
 // ones has passed, if somebody who relied on those would be bound or robbed by the new
-// ones any sooner.
+// ones any sooner. The rules in force take back what waits.
 func (m *machine) setParams(s *SetParams) error {
 	if err := s.Params.Validate(); err != nil {
 		return refuse(CodeInvalid, "%v", err)
 	}
-	if s.Params == *m.params {
-		return refuse(CodeDuplicate, "these parameters are in force")
+	if s.Params == *m.params { // takes back what waits, if anything does
+		old, err := load[PendingParams](m.tx, pendingKey)
+		if err != nil {
+			return err
+		}
+		if old == nil || old.Params == *m.params {
+			return refuse(CodeDuplicate, "these parameters are in force")
+		}
 	}
 	return save(m.tx, pendingKey, &PendingParams{Params: s.Params, Epoch: m.epoch, Time: m.now})
 }

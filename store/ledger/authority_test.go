@@ -101,6 +101,16 @@ func TestALaterSetParamsReplacesOneThatWaits(t *testing.T) {
 	}
 }
 
+func TestTheRulesInForceTakeBackWhatWaits(t *testing.T) {
+	m := play(t, 1, 4, nil)
+	epoch(t, m, "alpha", setParams(t, m, "alpha", func(p *ledger.Params) { p.CoveredValue = ledger.Units(1) }))
+	epoch(t, m, "alpha", setParams(t, m, "alpha", func(*ledger.Params) {}))
+	if p, err := m.Reader("alpha").Pending(); err != nil || p != nil {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	refused(t, m, "alpha", ledger.CodeDuplicate, setParams(t, m, "alpha", func(*ledger.Params) {}))
+}
+
 func TestParamsThatBreakAnInequalityAreRefused(t *testing.T) {
 	m := play(t, 1, 4, nil)
 	for name, change := range map[string]func(*ledger.Params){
