@@ -31,6 +31,9 @@ func fewer(t *testing.T, checks int) {
 	if f.Value.String() != f.DefValue {
 		return // somebody asked for so many
 	}
+	if raceEnabled {
+		checks /= 5
+	}
 	must(t, f.Value.Set(strconv.Itoa(checks)))
 	t.Cleanup(func() { must(t, f.Value.Set(f.DefValue)) })
 }
@@ -125,6 +128,7 @@ func TestLedgerIsItsTwin(t *testing.T) {
 	accounts := 100
 	if raceEnabled {
 		accounts = 5
+		fewer(t, 50)
 	}
 	for range twinRounds(t) {
 		rapid.Check(t, func(rt *rapid.T) {
