@@ -292,8 +292,8 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 	if news, err := isNews(home, f); err != nil || !news {
 		return task{}, false, err
 	}
-	since, ok, err := d.signedSince(home, chain, epoch)
-	if err != nil || !ok || meta.Time > since+uint64(params.EvidenceAge) {
+	expired, ok, err := d.expired(home, meta, params, chain, epoch)
+	if err != nil || !ok || expired {
 		return task{}, false, err
 	}
 	var later uint64
@@ -343,26 +343,27 @@ func (d *desk) settled(home homeState, meta *ledger.Meta, f attest.VerifiedFault
 	if err != nil {
 		return false
 	}
-	since, ok, err := d.signedSince(home, f.ChainID(), f.Epoch())
-	return err == nil && ok && meta.Time > since+uint64(params.EvidenceAge)
+	expired, ok, err := d.expired(home, meta, params, f.ChainID(), f.Epoch())
+	return err == nil && ok && expired
 }
 
-// signedSince is the time of the checkpoint that committed to the set of an epoch,
-// from which the evidence's age counts; not ok while the home ledger does not know
-// that set.
-func (d *desk) signedSince(home homeState, chain string, epoch uint64) (time uint64, ok bool, err error) {
+// expired says whether an offence in an epoch is too old to be punished: its age counts
+// from the checkpoint that committed to the set of that epoch. It is not ok while the
+// home ledger does not know that set.
+func (d *desk) expired(home homeState, meta *ledger.Meta, params *ledger.Params, chain string, epoch uint64) (expired, ok bool, err error) {
+	age := params.EvidenceAge
 	if chain == d.spec.ID {
 		record, err := home.SetRecord(epoch)
 		if err != nil || record == nil {
-			return 0, false, err
+			return false, false, err
 		}
-		return record.Time, true, nil
+		return age.Passed(epoch-1, record.Time, meta.Epoch, meta.Time), true, nil
 	}
 	parent, err := home.PeerCheckpoint(chain, epoch-1)
 	if err != nil || parent == nil {
-		return 0, false, err
+		return false, false, err
 	}
-	return parent.Time, true, nil
+	return age.Passed(parent.AcceptedEpoch, parent.Time, meta.Epoch, meta.Time), true, nil
 }
 
 // isNews reports whether the home ledger has not recorded an offence in that epoch

@@ -42,8 +42,8 @@ var newBank = sync.OnceValue(func() *bank {
 	b.Network = ledgertest.New(2, bankValidators, func(m *ledger.Manifest) {
 		for _, c := range m.Chains {
 			p := &c.Params
-			p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 2}, 1000, 30_000
-			p.Unbonding, p.CorrelationEpochs, p.MinLien = ledger.Window{Epochs: 2, Time: 32_000}, 3, ledger.Units(10)
+			p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 2}, 1000, ledger.Window{Time: 30_000}
+			p.Unbonding, p.Correlation, p.MinLien = ledger.Window{Epochs: 2, Time: 32_000}, ledger.Window{Epochs: 3}, ledger.Units(10)
 		}
 	})
 	for i := range 12 {
@@ -237,7 +237,7 @@ func (b *bank) twin(t *testing.T, s *store.Store, chain string, head uint64) *tw
 			must(t, err)
 			power, total := powerOf(set, v.ID)
 			history = append(history, twin.Fault{
-				Chain: chain, Epoch: epoch - 1, Base: uint64(spec.Params.Penalty.DoubleVote), Reporter: b.ids[0],
+				Chain: chain, Epoch: epoch - 1, Since: ledgertest.GenesisTime + (epoch-2)*spec.EpochBlocks*ledgertest.BlockTime, Base: uint64(spec.Params.Penalty.DoubleVote), Reporter: b.ids[0],
 				Offenders: []twin.Offender{{Validator: v.ID, Power: power, Total: total}}, Statements: []uint64{epoch - 2},
 			})
 		}

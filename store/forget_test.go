@@ -151,12 +151,12 @@ func TestTheHorizonCoversEveryWindow(t *testing.T) {
 	h := m.Horizon()
 	for _, c := range m.Chains {
 		p := c.Params
-		for _, d := range []ledger.Duration{p.Unbonding.Time, p.EvidenceAge, p.StatementExpiry + p.EvidenceAge + p.ChallengeWindow.Time} {
+		for _, d := range []ledger.Duration{p.Unbonding.Time, p.EvidenceAge.Time, p.StatementExpiry + p.EvidenceAge.Time + p.ChallengeWindow.Time, p.Correlation.Time} {
 			if d >= h.Time {
 				t.Errorf("a window of %v is longer than the horizon %v", d.Span(), h.Time.Span())
 			}
 		}
-		for _, n := range []uint64{p.Unbonding.Epochs, p.CorrelationEpochs, p.ChallengeWindow.Epochs} {
+		for _, n := range []uint64{p.Unbonding.Epochs, p.Correlation.Epochs, p.ChallengeWindow.Epochs, p.EvidenceAge.Epochs} {
 			if n >= h.Epochs {
 				t.Errorf("a window of %d epochs, the horizon has %d", n, h.Epochs)
 			}

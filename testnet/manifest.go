@@ -27,9 +27,9 @@ func params() ledger.Params {
 	p := ledger.DefaultParams()
 	p.ChallengeWindow = ledger.Window{Epochs: 2}
 	p.StatementExpiry = 60 * second
-	p.EvidenceAge = 60 * second
+	p.EvidenceAge = ledger.Window{Epochs: 1, Time: 60 * second}
 	p.Unbonding = ledger.Window{Epochs: 4, Time: 180 * second}
-	p.CorrelationEpochs = 6
+	p.Correlation = ledger.Window{Epochs: 6, Time: 30 * second}
 	return p
 }
 

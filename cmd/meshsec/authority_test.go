@@ -110,6 +110,15 @@ func TestParamsAreShownChangedAndReadBack(t *testing.T) {
 	if out := done(t, "ledger", "show", "--params", "--node", c.url); !strings.Contains(out, "# rules of alpha in force after epoch 2\n") {
 		t.Error(out)
 	}
+
+	// The rules in force, sent again, take back what waits.
+	o = c.decide(t, "params", "set", "--file", write(t, dir, "params.toml", shown))
+	if o.Effect != "what waited to be in force is taken back" {
+		t.Errorf("%+v", o)
+	}
+	if r = decoded[rules](t, done(t, "params", "show", "--node", c.url, "--json")); r.Pending != nil {
+		t.Errorf("%+v", r.Pending)
+	}
 	if out := done(t, "params", "show", "--chain", "beta", "--node", c.url); !strings.Contains(out, "# rules of beta in force after epoch 0\n") {
 		t.Error(out)
 	}
@@ -120,7 +129,7 @@ func TestRulesThatCannotBeAreNotSent(t *testing.T) {
 	good := done(t, "params", "show", "--node", c.url)
 	dir := t.TempDir()
 	for _, tc := range []struct{ old, new, want string }{
-		{"evidence_age = '1m0s'", "evidence_age = '20m0s'", "unbonding 3m0s must be at least"},
+		{"statement_expiry = '1m0s'", "statement_expiry = '20m0s'", "unbonding 3m0s must be at least"},
 		{"min_lien", "minimal_lien", `unknown key "minimal_lien" in line `},
 		{"double_vote = '0.05'\n", "", "penalty.double_vote is missing"},
 		{"rule = 'quadratic'", "rule = 'cubic'", `"cubic" is not a penalty rule`},

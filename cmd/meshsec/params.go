@@ -113,6 +113,8 @@ meshsec params set --file params.toml --authority-key authority.key`,
 			switch {
 			case now == nil:
 				return nil, fmt.Errorf("the node at %s does not tell the rules in force: is it of the same version?", s.node.base)
+			case *now == *next && s.ledger.Pending != nil:
+				o.effect = "what waited to be in force is taken back"
 			case *now == *next:
 				return nil, fmt.Errorf("the rules of %s are in force already: change something", *file)
 			case now.Binding(next):

@@ -70,9 +70,8 @@ func (m *machine) adoptParams() error {
 // a reporter takes more; or protects less: penalties are lower, stake leaves or a
 // challenge ends sooner.
 func (p *Params) Binding(q *Params) bool {
-	longer := q.EvidenceAge > p.EvidenceAge || q.StatementExpiry > p.StatementExpiry ||
-		q.CorrelationEpochs > p.CorrelationEpochs || p.Unbonding.shorter(q.Unbonding) ||
+	longer := q.StatementExpiry > p.StatementExpiry || p.Unbonding.shorter(q.Unbonding) ||
 		q.CoveredValue.Int().Gt(p.CoveredValue.Int()) || q.ReporterReward > p.ReporterReward || q.MaxDrift > p.MaxDrift
-	shorter := q.EvidenceAge < p.EvidenceAge || q.Unbonding.shorter(p.Unbonding) || q.ChallengeWindow.shorter(p.ChallengeWindow)
-	return longer || shorter || q.Penalty != p.Penalty || q.Downtime != p.Downtime || q.Limits != p.Limits
+	shorter := q.Unbonding.shorter(p.Unbonding) || q.ChallengeWindow.shorter(p.ChallengeWindow)
+	return longer || shorter || q.EvidenceAge != p.EvidenceAge || q.Correlation != p.Correlation || q.Penalty != p.Penalty || q.Downtime != p.Downtime || q.Limits != p.Limits
 }

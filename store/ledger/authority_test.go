@@ -51,7 +51,7 @@ func TestParamsThatBindOthersWaitForOneOldUnbondingTime(t *testing.T) {
 		"shorter unbonding":    func(p *ledger.Params) { p.Unbonding.Time -= 10_000 },
 		"longer unbonding":     func(p *ledger.Params) { p.Unbonding.Time += 10_000 },
 		"higher covered value": func(p *ledger.Params) { p.CoveredValue = ledger.Units(1) },
-		"longer reach":         func(p *ledger.Params) { p.CorrelationEpochs++ },
+		"longer reach":         func(p *ledger.Params) { p.Correlation.Epochs++ },
 		"shorter challenge":    func(p *ledger.Params) { p.ChallengeWindow.Epochs-- },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestTheRulesInForceTakeBackWhatWaits(t *testing.T) {
 func TestParamsThatBreakAnInequalityAreRefused(t *testing.T) {
 	m := play(t, 1, 4, nil)
 	for name, change := range map[string]func(*ledger.Params){
-		"unbonding":    func(p *ledger.Params) { p.Unbonding.Time = p.StatementExpiry + p.EvidenceAge },
+		"unbonding":    func(p *ledger.Params) { p.Unbonding.Time = p.StatementExpiry + p.EvidenceAge.Time },
 		"epochs":       func(p *ledger.Params) { p.Unbonding.Epochs = p.ChallengeWindow.Epochs },
 		"expiry":       func(p *ledger.Params) { p.ChallengeWindow.Time = p.StatementExpiry },
 		"reward":       func(p *ledger.Params) { p.ReporterReward = ledger.One / 10 },

@@ -25,7 +25,7 @@ func (m *machine) openFailure(f *Fault, id [32]byte, checkpoint, reference uint6
 		return err
 	}
 	return save(m.tx, failureKey(chain), &Failure{
-		Fault: id, Epoch: f.Epoch, Recorded: m.epoch, Time: m.now, Checkpoint: checkpoint, Reference: reference,
+		Fault: id, Epoch: f.Epoch, Since: f.Since, Recorded: m.epoch, Time: m.now, Checkpoint: checkpoint, Reference: reference,
 	})
 }
 
@@ -74,7 +74,7 @@ func (m *machine) proveCover(p *ProveCover) error {
 // nothing can be added to the offences that count.
 func (m *machine) settleFailure(chain string) error {
 	f, err := load[Failure](m.tx, failureKey(chain))
-	if err != nil || f == nil || f.Settled != 0 || f.Covered == 0 || m.now <= f.Time+uint64(m.params.EvidenceAge) {
+	if err != nil || f == nil || f.Settled != 0 || f.Covered == 0 || !m.params.EvidenceAge.Passed(f.Recorded, f.Time, m.epoch, m.now) {
 		return err
 	}
 	cover, err := must[Cover](m.tx, failureCoverKey(chain))
@@ -115,7 +115,7 @@ func (m *machine) crossStakePays(chain string, f *Failure, cover *Cover) (*uint2
 		var worst fraction
 		counts := false
 		for _, o := range off.Offences {
-			if distance(o.Epoch, f.Epoch) <= m.params.CorrelationEpochs {
+			if m.params.Correlation.Near(f.Epoch, f.Since, o.Epoch, o.Time) {
 				p := m.penalty(o, all)
 				if !counts || p.compare(worst) > 0 {
 					worst, counts = p, true

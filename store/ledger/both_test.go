@@ -20,8 +20,8 @@ import (
 func twinManifest(m *ledger.Manifest) {
 	for _, c := range m.Chains {
 		p := &c.Params
-		p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 1}, 1000, 10_000
-		p.Unbonding, p.CorrelationEpochs = ledger.Window{Epochs: 2, Time: 12_000}, 2
+		p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 1}, 1000, ledger.Window{Time: 10_000}
+		p.Unbonding, p.Correlation = ledger.Window{Epochs: 2, Time: 12_000}, ledger.Window{Epochs: 2, Time: 12_000}
 		p.MinLien = ledger.Units(3)
 		for i, a := range c.Accounts {
 			a.Liens[0].Amount = ledger.Units([]uint64{2000, 9000, 100, 70_000}[i%4])
@@ -306,14 +306,14 @@ func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.
 	}
 	id := chain.Validators[f.validator].ID
 	power, total := powerOf(b.mesh.Set(chain.ID, at), id)
-	if power == nil || committed+uint64(b.rules.Params.EvidenceAge) < now {
+	if power == nil || b.rules.Params.EvidenceAge.Passed(0, committed, 0, now) {
 		return nil, nil
 	}
 	proof, err := b.mesh.DoubleVote(chain.ID, at, f.validator)
 	must(b.t, err)
 	body := &ledger.SubmitFault{Reporter: reporter, Proof: *proof, Set: *b.mesh.Set(chain.ID, at).ValidatorSet()}
 	event := &twin.Fault{
-		Chain: chain.ID, Epoch: at, Base: uint64(b.rules.Params.Penalty.DoubleVote), Reporter: reporter,
+		Chain: chain.ID, Epoch: at, Since: committed, Base: uint64(b.rules.Params.Penalty.DoubleVote), Reporter: reporter,
 		Offenders: []twin.Offender{{Validator: id, Power: power, Total: total}},
 	}
 	if home {

@@ -28,12 +28,12 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	} else if known != nil {
 		return refuse(CodeDuplicate, "the fault is recorded already")
 	}
-	set, time, err := m.offenceSet(accused.ChainID, accused.Epoch, &s.Set)
+	set, since, err := m.offenceSet(accused.ChainID, accused.Epoch, &s.Set)
 	if err != nil {
 		return err
 	}
-	if time+uint64(m.params.EvidenceAge) < m.now {
-		return refuse(CodeExpired, "the offence is older than the evidence age %v", m.params.EvidenceAge.Span())
+	if age := m.params.EvidenceAge; age.Passed(since.epoch, since.time, m.epoch, m.now) {
+		return refuse(CodeExpired, "the offence is older than the evidence age of %v and %d epochs", age.Time.Span(), age.Epochs)
 	}
 	if set.Root() != accused.ValidatorsRoot || accused.Accused.Len() != set.Len() {
 		return refuse(CodeInvalid, "the proof is about another set than that of epoch %d", accused.Epoch)
@@ -53,11 +53,11 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	}
 	fault := &Fault{
 		Kind: uint8(verified.Kind()), Chain: []byte(accused.ChainID), Epoch: accused.Epoch,
-		Recorded: m.epoch, Time: m.now, Reporter: s.Reporter,
+		Since: since.time, Recorded: m.epoch, Time: m.now, Reporter: s.Reporter,
 	}
 	for _, o := range verified.Offenders() {
 		offence := &Offence{
-			Fault: id, Kind: fault.Kind, Epoch: accused.Epoch, Power: NewAmount(&o.Power), Total: NewAmount(&o.Total),
+			Fault: id, Kind: fault.Kind, Epoch: accused.Epoch, Time: since.time, Power: NewAmount(&o.Power), Total: NewAmount(&o.Total),
 			Reference: reference, Later: later,
 		}
 		if fresh, err := m.convict(accused.ChainID, o.Account, offence); err != nil {
@@ -78,35 +78,39 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	return m.haltIfFailed(fault, id, max(reference, later))
 }
 
+// moment is when a checkpoint was: its time by its own chain's clock, and the epoch of
+// ours that it belongs to, or that took its certificate.
+type moment struct{ epoch, time uint64 }
+
 // offenceSet finds the set that signed the epoch of an offence, as this ledger
-// knows it, and the time of the checkpoint that committed to it.
-func (m *machine) offenceSet(chain string, epoch uint64, travelled *attest.ValidatorSet) (*attest.Set, uint64, error) {
+// knows it, and when the checkpoint was that committed to it.
+func (m *machine) offenceSet(chain string, epoch uint64, travelled *attest.ValidatorSet) (*attest.Set, moment, error) {
 	if epoch == 0 {
-		return nil, 0, refuse(CodeInvalid, "nobody signs epoch 0")
+		return nil, moment{}, refuse(CodeInvalid, "nobody signs epoch 0")
 	}
 	var root [32]byte
-	var time uint64
+	var since moment
 	if chain == m.spec.ID {
 		rec, err := load[SetRecord](m.tx, setKey(epoch))
 		if err != nil {
-			return nil, 0, err
+			return nil, since, err
 		}
 		if rec == nil {
-			return nil, 0, refuse(CodeUnknown, "the set of our epoch %d is not known yet", epoch)
+			return nil, since, refuse(CodeUnknown, "the set of our epoch %d is not known yet", epoch)
 		}
-		root, time = rec.Root, rec.Time
+		root, since = rec.Root, moment{epoch - 1, rec.Time}
 	} else {
 		if _, err := m.peer(chain); err != nil {
-			return nil, 0, err
+			return nil, since, err
 		}
 		cp, err := m.checkpoint(chain, epoch-1)
 		if err != nil {
-			return nil, 0, err
+			return nil, since, err
 		}
-		root, time = cp.ValidatorsRoot, cp.Time
+		root, since = cp.ValidatorsRoot, moment{cp.AcceptedEpoch, cp.Time}
 	}
 	set, err := verifiedSet(travelled, root)
-	return set, time, err
+	return set, since, err
 }
 
 // anyNew reports whether the proof may convict anybody of something new, before
@@ -284,7 +288,7 @@ func (m *machine) haltIfFailed(f *Fault, id [32]byte, reference uint64) error {
 	if err != nil {
 		return err
 	}
-	q := severity(offs, f.Epoch, m.params.CorrelationEpochs, true)
+	q := severity(offs, &Offence{Epoch: f.Epoch, Time: f.Since}, m.params.Correlation, true)
 	if third := (fraction{uint256.NewInt(1), uint256.NewInt(3)}); q.compare(third) < 0 {
 		return nil
 	}

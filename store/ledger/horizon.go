@@ -7,8 +7,8 @@ func (m *Manifest) Horizon() Window {
 	var w Window
 	for _, c := range m.Chains {
 		p := &c.Params
-		w.Time = max(w.Time, p.Unbonding.Time+p.EvidenceAge)
-		w.Epochs = max(w.Epochs, p.Unbonding.Epochs+p.ChallengeWindow.Epochs+p.CorrelationEpochs)
+		w.Time = max(w.Time, p.Unbonding.Time+p.EvidenceAge.Time+p.Correlation.Time)
+		w.Epochs = max(w.Epochs, p.Unbonding.Epochs+p.EvidenceAge.Epochs+p.ChallengeWindow.Epochs+p.Correlation.Epochs)
 	}
 	return w
 }

@@ -12,7 +12,7 @@ import (
 func quick(m *ledger.Manifest) {
 	for _, c := range m.Chains {
 		c.Params.ChallengeWindow = ledger.Window{Epochs: 6}
-		c.Params.StatementExpiry, c.Params.EvidenceAge = 1000, 10_000
+		c.Params.StatementExpiry, c.Params.EvidenceAge = 1000, ledger.Window{Time: 10_000}
 		c.Params.Unbonding = ledger.Window{Epochs: 2, Time: 12_000}
 	}
 }

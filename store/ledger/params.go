@@ -18,18 +18,18 @@ import (
 // authority made of them (see [SetParams]). Windows in time pass when this chain's
 // own block time has moved by them.
 type Params struct {
-	ChallengeWindow   Window   `toml:"challenge_window" json:"challenge_window"`     // from acceptance to finality, and from a proof to its slash
-	StatementExpiry   Duration `toml:"statement_expiry" json:"statement_expiry"`     // how long an imported statement gives power
-	EvidenceAge       Duration `toml:"evidence_age" json:"evidence_age"`             // how long an offence can be punished
-	Unbonding         Window   `toml:"unbonding" json:"unbonding"`                   // how long released stake stays slashable
-	CorrelationEpochs uint64   `toml:"correlation_epochs" json:"correlation_epochs"` // offences this near to each other add up
-	Penalty           Penalty  `toml:"penalty" json:"penalty"`
-	ReporterReward    Ratio    `toml:"reporter_reward" json:"reporter_reward"`           // share of what the offender's own stake lost; at most 0.05
-	MaxDrift          Duration `toml:"max_drift" json:"max_drift"`                       // how far a peer's clock may be ahead of ours
-	MinLien           Amount   `toml:"min_lien" json:"min_lien" ssz-size:"32"`           // smallest part of a lien
-	CoveredValue      Amount   `toml:"covered_value" json:"covered_value" ssz-size:"32"` // what the backstops stand for when this chain fails
-	Downtime          Downtime `toml:"downtime" json:"downtime"`
-	Limits            Limits   `toml:"limits" json:"limits"`
+	ChallengeWindow Window   `toml:"challenge_window" json:"challenge_window"` // from acceptance to finality, and from a proof to its slash
+	StatementExpiry Duration `toml:"statement_expiry" json:"statement_expiry"` // how long an imported statement gives power
+	EvidenceAge     Window   `toml:"evidence_age" json:"evidence_age"`         // how long an offence can be punished
+	Unbonding       Window   `toml:"unbonding" json:"unbonding"`               // how long released stake stays slashable
+	Correlation     Window   `toml:"correlation" json:"correlation"`           // offences this near to each other, in epochs or in time, add up
+	Penalty         Penalty  `toml:"penalty" json:"penalty"`
+	ReporterReward  Ratio    `toml:"reporter_reward" json:"reporter_reward"`           // share of what the offender's own stake lost; at most 0.05
+	MaxDrift        Duration `toml:"max_drift" json:"max_drift"`                       // how far a peer's clock may be ahead of ours
+	MinLien         Amount   `toml:"min_lien" json:"min_lien" ssz-size:"32"`           // smallest part of a lien
+	CoveredValue    Amount   `toml:"covered_value" json:"covered_value" ssz-size:"32"` // what the backstops stand for when this chain fails
+	Downtime        Downtime `toml:"downtime" json:"downtime"`
+	Limits          Limits   `toml:"limits" json:"limits"`
 }
 
 // Window has passed when both have: so many epochs and so much time.
@@ -41,6 +41,12 @@ type Window struct {
 // Passed reports whether w lies between (epoch0, time0) and (epoch, time).
 func (w Window) Passed(epoch0, time0, epoch, time uint64) bool {
 	return epoch >= epoch0 && epoch-epoch0 >= w.Epochs && time >= time0 && time-time0 >= uint64(w.Time)
+}
+
+// Near reports whether two moments are within w of each other: it has not passed
+// between them, whichever came first.
+func (w Window) Near(epoch0, time0, epoch, time uint64) bool {
+	return distance(epoch0, epoch) <= w.Epochs || distance(time0, time) <= uint64(w.Time)
 }
 
 // shorter reports whether w can pass before v does.
@@ -93,17 +99,17 @@ type PendingParams struct {
 func DefaultParams() Params {
 	const hour = Duration(3_600_000)
 	return Params{
-		ChallengeWindow:   Window{Epochs: 2, Time: 24 * hour},
-		StatementExpiry:   5 * 24 * hour,
-		EvidenceAge:       14 * 24 * hour,
-		Unbonding:         Window{Epochs: 10, Time: 21 * 24 * hour},
-		CorrelationEpochs: 36,
-		Penalty:           Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20},
-		ReporterReward:    One / 20,
-		MaxDrift:          hour / 60,
-		MinLien:           Units(1000),
-		Downtime:          Downtime{Window: 100, Allowed: One / 2, Penalty: One / 10_000, Jail: 10},
-		Limits:            Limits{Bytes: 8 << 20, Records: 200_000, Slashes: 4096},
+		ChallengeWindow: Window{Epochs: 2, Time: 24 * hour},
+		StatementExpiry: 5 * 24 * hour,
+		EvidenceAge:     Window{Epochs: 4, Time: 14 * 24 * hour},
+		Unbonding:       Window{Epochs: 10, Time: 21 * 24 * hour},
+		Correlation:     Window{Epochs: 36, Time: hour},
+		Penalty:         Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20},
+		ReporterReward:  One / 20,
+		MaxDrift:        hour / 60,
+		MinLien:         Units(1000),
+		Downtime:        Downtime{Window: 100, Allowed: One / 2, Penalty: One / 10_000, Jail: 10},
+		Limits:          Limits{Bytes: 8 << 20, Records: 200_000, Slashes: 4096},
 	}
 }
 
@@ -151,11 +157,11 @@ func (p *Params) Encode() ([]byte, error) { return toml.Marshal(p) }
 // §3.5), without which stake could leave before an offence that it answers for is
 // known. The error is one line that names what is wrong.
 func (p *Params) Validate() error {
-	if need := p.StatementExpiry + p.EvidenceAge + p.ChallengeWindow.Time + p.MaxDrift; p.Unbonding.Time < need {
+	if need := p.StatementExpiry + p.EvidenceAge.Time + p.ChallengeWindow.Time + p.MaxDrift; p.Unbonding.Time < need {
 		return fmt.Errorf("unbonding %v must be at least statement_expiry + evidence_age + challenge_window + max_drift = %v", p.Unbonding.Time.Span(), need.Span())
 	}
-	if p.Unbonding.Epochs <= p.ChallengeWindow.Epochs {
-		return fmt.Errorf("unbonding of %d epochs must exceed the challenge_window of %d", p.Unbonding.Epochs, p.ChallengeWindow.Epochs)
+	if need := p.EvidenceAge.Epochs + p.ChallengeWindow.Epochs; need < p.EvidenceAge.Epochs || p.Unbonding.Epochs <= need {
+		return fmt.Errorf("unbonding of %d epochs must exceed evidence_age + challenge_window of %d", p.Unbonding.Epochs, need)
 	}
 	if p.StatementExpiry < 4*p.ChallengeWindow.Time {
 		return fmt.Errorf("statement_expiry %v must be at least 4 × challenge_window %v", p.StatementExpiry.Span(), p.ChallengeWindow.Time.Span())
@@ -164,8 +170,8 @@ func (p *Params) Validate() error {
 		name  string
 		value Duration
 	}{
-		{"challenge_window", p.ChallengeWindow.Time}, {"statement_expiry", p.StatementExpiry}, {"evidence_age", p.EvidenceAge},
-		{"unbonding", p.Unbonding.Time}, {"max_drift", p.MaxDrift},
+		{"challenge_window", p.ChallengeWindow.Time}, {"statement_expiry", p.StatementExpiry}, {"evidence_age", p.EvidenceAge.Time},
+		{"unbonding", p.Unbonding.Time}, {"correlation", p.Correlation.Time}, {"max_drift", p.MaxDrift},
 	} {
 		if d.value > maxDuration {
 			return fmt.Errorf("%s %v exceeds %v", d.name, d.value.Span(), maxDuration.Span())

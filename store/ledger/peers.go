@@ -111,7 +111,7 @@ func (m *machine) confirmPeer(c *ConfirmPeer) error {
 	if err != nil {
 		return err
 	}
-	if signing == nil || signing.Time+uint64(m.params.EvidenceAge) < m.now {
+	if signing == nil || claim.Epoch == 0 || m.params.EvidenceAge.Passed(claim.Epoch-1, signing.Time, m.epoch, m.now) {
 		return refuse(CodeExpired, "the claim is by our set of epoch %d, which is too old", claim.Epoch)
 	}
 	set, err := verifiedSet(&c.Set, signing.Root)

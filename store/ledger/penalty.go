@@ -128,16 +128,16 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 // share is the part of the power that the offender held in the epoch of o.
 func (o *Offence) share() fraction { return fraction{Amount(o.Power).Int(), Amount(o.Total).Int()} }
 
-// severity is q of an offence on this epoch: the sum over distinct offenders of their
-// largest share of the power in an offence within ± window epochs (DESIGN §3.5). Shares
+// severity is q of an offence: the sum over distinct offenders of their largest share of
+// the power in an offence within ± window of it (DESIGN §3.5). Shares
 // of one total are added before anything is divided; where totals differ, each share
 // is scaled by One and rounded down, or up if that is asked for.
-func severity(all []*Offender, epoch, window uint64, up bool) fraction {
+func severity(all []*Offender, at *Offence, window Window, up bool) fraction {
 	var shares []fraction
 	for _, off := range all {
 		var largest *fraction
 		for _, o := range off.Offences {
-			if distance(o.Epoch, epoch) > window {
+			if !window.Near(at.Epoch, at.Time, o.Epoch, o.Time) {
 				continue
 			}
 			if s := o.share(); largest == nil || s.compare(*largest) > 0 {
@@ -172,7 +172,7 @@ func severity(all []*Offender, epoch, window uint64, up bool) fraction {
 // penalty is what an offence costs, given all offenders of its chain.
 func (m *machine) penalty(o *Offence, all []*Offender) fraction {
 	p := &m.params.Penalty
-	return p.penalty(p.base(attest.FaultKind(o.Kind)), severity(all, o.Epoch, m.params.CorrelationEpochs, false))
+	return p.penalty(p.base(attest.FaultKind(o.Kind)), severity(all, o, m.params.Correlation, false))
 }
 
 func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }

@@ -101,8 +101,9 @@ func TestPenaltyRulesAgainstRationals(t *testing.T) {
 
 func TestSeverityAddsBeforeItDivides(t *testing.T) {
 	third := func(epoch, total uint64) *Offender {
-		return &Offender{Offences: []*Offence{{Epoch: epoch, Power: Units(total / 3), Total: Units(total)}}}
+		return &Offender{Offences: []*Offence{{Epoch: epoch, Time: epoch * 1000, Power: Units(total / 3), Total: Units(total)}}}
 	}
+	at, window := &Offence{Epoch: 5, Time: 5000}, Window{Epochs: 2, Time: 1000}
 	for _, x := range []struct {
 		all  []*Offender
 		up   bool
@@ -114,15 +115,29 @@ func TestSeverityAddsBeforeItDivides(t *testing.T) {
 		{[]*Offender{third(5, 3), third(5, 6), third(5, 9)}, false, frac(3*(One/3), One)},
 		{[]*Offender{third(5, 3), third(5, 6), third(5, 9)}, true, frac(3*(One/3+1), One)},
 	} {
-		if got := severity(x.all, 5, 2, x.up); got.compare(x.want) != 0 {
+		if got := severity(x.all, at, window, x.up); got.compare(x.want) != 0 {
 			t.Errorf("%d offenders: %v/%v", len(x.all), got.num, got.den)
 		}
 	}
 	// Of one offender's offences the largest share counts, once.
 	twice := third(5, 9)
-	twice.Offences = append(twice.Offences, &Offence{Epoch: 6, Power: Units(5), Total: Units(9)})
-	if got := severity([]*Offender{twice}, 5, 2, false); got.compare(frac(5, 9)) != 0 {
+	twice.Offences = append(twice.Offences, &Offence{Epoch: 6, Time: 6000, Power: Units(5), Total: Units(9)})
+	if got := severity([]*Offender{twice}, at, window, false); got.compare(frac(5, 9)) != 0 {
 		t.Errorf("%v/%v", got.num, got.den)
+	}
+}
+
+// Offences add up that are near in epochs or near in time: a chain with fast epochs does
+// not shorten the window, nor one that stood still.
+func TestOffencesAreNearInEpochsOrInTime(t *testing.T) {
+	w := Window{Epochs: 2, Time: 1000}
+	for _, x := range []struct {
+		epoch, time uint64
+		near        bool
+	}{{5, 9000, true}, {7, 90_000, true}, {3, 0, true}, {9, 5900, true}, {1, 4000, true}, {8, 6001, false}, {2, 3999, false}} {
+		if got := w.Near(5, 5000, x.epoch, x.time); got != x.near || got != w.Near(x.epoch, x.time, 5, 5000) {
+			t.Errorf("epoch %d at %d: %v", x.epoch, x.time, got)
+		}
 	}
 }
 

@@ -170,6 +170,7 @@ type Offence struct {
 	Fault     [32]byte `ssz-size:"32"` // id of the proof
 	Kind      uint8
 	Epoch     uint64   // of the consumer chain
+	Time      uint64   // of the checkpoint that committed to the set of that epoch
 	Power     [32]byte `ssz-size:"32"` // that the offender held in that epoch
 	Total     [32]byte `ssz-size:"32"` // of all
 	Reference uint64   // our epoch whose statement it captures, +1; 0 = none
@@ -188,6 +189,7 @@ type Fault struct {
 	Kind      uint8
 	Chain     []byte `ssz-max:"50"`
 	Epoch     uint64
+	Since     uint64    // time of the checkpoint that committed to the set of that epoch
 	Recorded  uint64    // our epoch
 	Time      uint64    // of the block that ordered it
 	Reporter  [32]byte  `ssz-size:"32"`
@@ -239,6 +241,7 @@ type CoverEntry struct {
 type Failure struct {
 	Fault      [32]byte `ssz-size:"32"` // that completed the third
 	Epoch      uint64   // of the peer, of that fault's offence
+	Since      uint64   // time of the checkpoint before it
 	Recorded   uint64   // our epoch
 	Time       uint64
 	Checkpoint uint64 // the peer's epoch whose Cover counts

@@ -144,7 +144,7 @@ func TestLedgerIsItsTwinInAMesh(t *testing.T) {
 	n := ledgertest.New(2, 4, func(m *ledger.Manifest) {
 		twinManifest(m)
 		for _, c := range m.Chains {
-			c.Params.StatementExpiry, c.Params.EvidenceAge = 20_000, 20_000
+			c.Params.StatementExpiry, c.Params.EvidenceAge = 20_000, ledger.Window{Time: 20_000}
 			c.Params.Unbonding.Time, c.Params.MaxDrift = 45_000, 5_000
 		}
 	})
@@ -165,8 +165,8 @@ func TestFaultsCommute(t *testing.T) {
 		return func(m *ledger.Manifest) {
 			twinManifest(m)
 			for _, c := range m.Chains {
-				c.Params.EvidenceAge, c.Params.Unbonding.Time = 60_000, 80_000
-				c.Params.CorrelationEpochs = correlation
+				c.Params.EvidenceAge, c.Params.Unbonding.Time = ledger.Window{Time: 60_000}, 80_000
+				c.Params.Correlation = ledger.Window{Epochs: correlation}
 			}
 		}
 	}

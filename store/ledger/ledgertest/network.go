@@ -48,9 +48,9 @@ const GenesisTime = 1_700_000_000_000
 func Params() ledger.Params {
 	p := ledger.DefaultParams()
 	p.ChallengeWindow = ledger.Window{Epochs: 2}
-	p.StatementExpiry, p.EvidenceAge = 60_000, 60_000
+	p.StatementExpiry, p.EvidenceAge = 60_000, ledger.Window{Epochs: 1, Time: 60_000}
 	p.Unbonding = ledger.Window{Epochs: 4, Time: 180_000}
-	p.CorrelationEpochs = 6
+	p.Correlation = ledger.Window{Epochs: 6, Time: 30_000}
 	p.MaxDrift = 30_000
 	return p
 }

@@ -45,6 +45,7 @@ type Release struct {
 type Fault struct {
 	Chain      string
 	Epoch      uint64 // of the offence
+	Since      uint64 // time of the checkpoint before that epoch
 	Base       uint64 // least penalty of its kind, scaled by One
 	Offenders  []Offender
 	Reporter   ID

@@ -316,7 +316,7 @@ func (l *Ledger) fault(f *Fault) {
 			l.queue(o, f)
 		}
 	}
-	if f.Chain != l.rules.Home && l.failed(f.Chain, f.Epoch) {
+	if f.Chain != l.rules.Home && l.failed(f) {
 		l.halt(f.Chain)
 	}
 }
@@ -332,10 +332,10 @@ func (l *Ledger) stopped(chain string) bool {
 	return ok
 }
 
-// failed reports whether a third of a chain's power was convicted near an epoch. Where
+// failed reports whether a third of a chain's power was convicted near a fault. Where
 // shares had to be rounded, each counts one unit more.
-func (l *Ledger) failed(chain string, epoch uint64) bool {
-	return l.severity(chain, epoch, true).Cmp(big.NewRat(1, 3)) >= 0
+func (l *Ledger) failed(f *Fault) bool {
+	return l.severity(f, true).Cmp(big.NewRat(1, 3)) >= 0
 }
 
 func (l *Ledger) queue(o *offence, f *Fault) {
@@ -347,12 +347,14 @@ func (l *Ledger) queue(o *offence, f *Fault) {
 	l.waiting = append(l.waiting, &execution{o.fault.Chain, o.offender.Validator, f, l.epoch, l.time})
 }
 
-// severity is the sum of the largest share of each offender in the epochs near one:
+// severity is the sum of the largest share of each offender near a fault:
 // exact where all are shares of one total, else each rounded down to 18 digits, or up.
-func (l *Ledger) severity(chain string, epoch uint64, up bool) *big.Rat {
-	largest, w := map[ID]Offender{}, l.rules.Params.CorrelationEpochs
+func (l *Ledger) severity(at *Fault, up bool) *big.Rat {
+	largest, w := map[ID]Offender{}, l.rules.Params.Correlation
 	for _, o := range l.offences {
-		if o.fault.Chain != chain || max(o.fault.Epoch, epoch)-min(o.fault.Epoch, epoch) > w {
+		f := o.fault
+		near := max(f.Epoch, at.Epoch)-min(f.Epoch, at.Epoch) <= w.Epochs || max(f.Since, at.Since)-min(f.Since, at.Since) <= uint64(w.Time)
+		if f.Chain != at.Chain || !near {
 			continue
 		}
 		old, known := largest[o.offender.Validator]
@@ -384,7 +386,7 @@ func (o Offender) share() *big.Rat { return new(big.Rat).SetFrac(o.Power, o.Tota
 // penalty of an offence, by all that is recorded: with q the severity near it,
 // max(base, min(1, (3q)²)).
 func (l *Ledger) penalty(of *offence) *big.Rat {
-	p := l.severity(of.fault.Chain, of.fault.Epoch, false)
+	p := l.severity(of.fault, false)
 	p.Mul(p, big.NewRat(3, 1))
 	p.Mul(p, p)
 	if p.Cmp(big.NewRat(1, 1)) > 0 {
