@@ -93,36 +93,27 @@ func absentees(set *attest.Set, signers attest.Bits) ([]*Member, error) {
 	return out, nil
 }
 
-// settleParticipation counts who missed the epoch two before the one that ends, as a
-// sequence of steps.
-func (m *machine) settleParticipation(step func(func() error) error) error {
-	if m.epoch < 3 {
-		return nil
+// settleParticipation runs one step of counting who missed the epoch two before the one
+// that ends: from an index among the absent on. It returns where the next step goes on,
+// if there is more.
+func (m *machine) settleParticipation(from uint64) (next uint64, more bool, err error) {
+	if m.epoch < 3 || m.params.Downtime.Window == 0 {
+		return 0, false, nil
 	}
-	epoch, next := m.epoch-2, 0
-	for more := true; more; {
-		err := step(func() error {
-			more = false
-			slot, err := load[Participation](m.tx, participationKey(epoch))
-			if err != nil || slot == nil || slot.Epoch != epoch || m.params.Downtime.Window == 0 {
-				return err
-			}
-			for ; next < len(slot.Absent); next++ {
-				if m.tx.touched >= stepCost {
-					more = true
-					return nil
-				}
-				if err := m.missed(slot.Absent[next].Account, epoch); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	epoch := m.epoch - 2
+	slot, err := load[Participation](m.tx, participationKey(epoch))
+	if err != nil || slot == nil || slot.Epoch != epoch {
+		return 0, false, err
+	}
+	for next = from; next < uint64(len(slot.Absent)); next++ {
+		if m.tx.touched >= stepCost {
+			return next, true, nil
+		}
+		if err := m.missed(slot.Absent[next].Account, epoch); err != nil {
+			return next, false, err
 		}
 	}
-	return nil
+	return next, false, nil
 }
 
 // missed counts a missed epoch, and jails who missed too many of the window.

@@ -63,12 +63,11 @@ func Execute(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochI
 	if err := run.operations(in); err != nil {
 		return nil, err
 	}
-	set, err := run.end()
-	if err != nil {
+	if err := run.end(); err != nil {
 		return nil, fmt.Errorf("end epoch %d of %s: %w", in.Epoch, spec.ID, err)
 	}
 	last := in.Blocks[len(in.Blocks)-1]
-	result, err := run.result(set, &attest.Checkpoint{
+	result, err := run.result(run.set, &attest.Checkpoint{
 		ChainID: in.ChainID, Epoch: in.Epoch, Parent: parent.Root(),
 		Height: last.Height, BlockHash: last.Hash, Time: last.Time,
 	})
@@ -89,8 +88,9 @@ type run struct {
 	spent      Spent
 	transcript Transcript
 	receipts   []*Receipt
+	set        *attest.ValidatorSet // of the next epoch, once it is elected
 
-	stop   *StepWitness // where a witness is wanted: of the operation with this index
+	stop   *StepWitness // where a witness is wanted: of the step with this index
 	stopAt int
 }
 
@@ -184,48 +184,9 @@ func (r *run) receipt(kind uint8, receipt *Receipt) error {
 	return nil
 }
 
-// ending runs one step of the end of the epoch.
-func (r *run) ending(f func() error) error {
-	if err := r.machine.step(f); err != nil {
-		return err
-	}
-	r.step(&Step{Kind: StepEnd})
-	return nil
-}
-
 func (r *run) step(s *Step) {
 	s.Height, s.Time, s.Root, s.Spent = r.height, r.machine.now, r.tree.Root(), r.spent
 	r.transcript.Steps = append(r.transcript.Steps, s)
-}
-
-// end runs the steps that end every epoch.
-func (r *run) end() (set *attest.ValidatorSet, err error) {
-	m := r.machine
-	for _, chain := range m.chains {
-		if chain == m.spec.ID {
-			continue
-		}
-		if err := r.ending(func() error { return m.finalize(chain) }); err != nil {
-			return nil, err
-		}
-		if err := r.ending(func() error { return m.settleFailure(chain) }); err != nil {
-			return nil, err
-		}
-	}
-	if err := m.executeSlashes(r.ending); err != nil {
-		return nil, err
-	}
-	if err := m.settleParticipation(r.ending); err != nil {
-		return nil, err
-	}
-	err = r.ending(func() error {
-		set, err = m.elect(r.height)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return set, r.ending(m.adoptParams)
 }
 
 // result completes the checkpoint and commits the tree's next version.

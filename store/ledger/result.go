@@ -35,6 +35,8 @@ const (
 // authenticated before it is run again, and a difference pinned on one step.
 type Step struct {
 	Kind      uint8
+	Phase     uint8  // of StepEnd, with its index; see EndFinalize
+	Index     uint64 // else both are 0
 	Height    uint64
 	Time      uint64
 	Operation [32]byte `ssz-size:"32"` // SHA-256 of the operation's bytes; zero for StepEnd
@@ -43,10 +45,11 @@ type Step struct {
 	Spent     Spent    // of the epoch's limits, this step included
 }
 
-// Spent is what the operations of an epoch have used of its limits so far.
+// Spent is what an epoch has used of its limits so far, see [Limits].
 type Spent struct {
 	Bytes   uint64
 	Records uint64
+	Slashes uint64
 }
 
 // Transcript is all steps of an epoch; its hash_tree_root is the OpsRoot.

@@ -9,41 +9,27 @@ import (
 // (DESIGN §3.3).
 const stepCost = 100
 
-// executeSlashes runs the queued executions whose challenge window has passed, in
-// their order, as a sequence of steps; each runs in a transaction of its own.
-func (m *machine) executeSlashes(step func(func() error) error) error {
-	budget, started := uint64(1), false
-	for budget > 0 {
-		more := false
-		err := step(func() error {
-			if !started {
-				budget, started = m.params.Limits.Slashes, true
-			}
-			meta, err := must[Meta](m.tx, metaKey)
-			if err != nil {
-				return err
-			}
-			for budget > 0 && m.tx.touched < stepCost {
-				done, err := m.executeOne(meta.QueueHead)
-				if err != nil {
-					return err
-				}
-				switch done {
-				case waiting:
-					return m.saveHead(meta.QueueHead)
-				case finished:
-					meta.QueueHead++
-				}
-				budget--
-			}
-			more = true
-			return m.saveHead(meta.QueueHead)
-		})
-		if err != nil || !more {
-			return err
-		}
+// executeSlashes runs one step of the queued executions whose challenge window has
+// passed, in their order, and tells whether there may be more for this epoch.
+func (m *machine) executeSlashes(spent *Spent) (more bool, err error) {
+	meta, err := must[Meta](m.tx, metaKey)
+	if err != nil {
+		return false, err
 	}
-	return nil
+	for spent.Slashes < m.params.Limits.Slashes && m.tx.touched < stepCost {
+		done, err := m.executeOne(meta.QueueHead)
+		if err != nil {
+			return false, err
+		}
+		switch done {
+		case waiting:
+			return false, m.saveHead(meta.QueueHead)
+		case finished:
+			meta.QueueHead++
+		}
+		spent.Slashes++
+	}
+	return spent.Slashes < m.params.Limits.Slashes, m.saveHead(meta.QueueHead)
 }
 
 func (m *machine) saveHead(head uint64) error {

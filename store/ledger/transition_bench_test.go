@@ -152,13 +152,16 @@ func BenchmarkSlash(b *testing.B) {
 				c.epoch += c.spec.Params.ChallengeWindow.Epochs
 				b.StartTimer()
 				for {
-					err := c.executeSlashes(func(f func() error) error {
-						err := c.machine.step(f)
+					var spent Spent // of one epoch
+					for more := true; more; {
+						err := c.machine.step(func() (err error) {
+							more, err = c.executeSlashes(&spent)
+							return err
+						})
+						if err != nil {
+							b.Fatal(err)
+						}
 						root()
-						return err
-					})
-					if err != nil {
-						b.Fatal(err)
 					}
 					c.epoch++
 					if n, err := counter(c.state, frozenKey("alpha")); err != nil || n == 0 {

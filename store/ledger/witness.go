@@ -14,15 +14,15 @@ import (
 // about the step: whoever brought the witness is to blame.
 var ErrWitness = errors.New("ledger: not the witness of this step")
 
-// StepWitness is one operation of an epoch and all that it takes to run it again, for
+// StepWitness is one step of an epoch and all that it takes to run it again, for
 // somebody who has the manifest and no state (DESIGN §3.6). That what it says of the
 // state and the step before is certified is shown elsewhere, by the checkpoints: Before
 // and Spent are of the step before it, or, for the first of an epoch, the ledger root of
 // the epoch before and nothing.
-//
-// An epoch's last steps, of kind [StepEnd], have no witness yet: they share a budget.
 type StepWitness struct {
 	Kind      uint8
+	Phase     uint8 // of a step that ends the epoch
+	Index     uint64
 	Parent    [32]byte  // root of the checkpoint before the epoch
 	Before    trie.Hash // root of the state before the step
 	Spent     Spent     // before the step
@@ -49,13 +49,16 @@ func WitnessStep(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *Ep
 	run.stop = &StepWitness{Parent: run.machine.parent}
 	run.stopAt = index
 	err := run.operations(in)
+	if err == nil {
+		err = run.end()
+	}
 	switch {
 	case errors.Is(err, errStopped):
 		return run.stop, nil
 	case err != nil:
 		return nil, err
 	}
-	return nil, fmt.Errorf("step %d of epoch %d of %s is not an operation", index, in.Epoch, spec.ID)
+	return nil, fmt.Errorf("epoch %d of %s has %d steps, not %d", in.Epoch, spec.ID, len(run.transcript.Steps), index+1)
 }
 
 // errStopped ends a run whose witness is complete.
@@ -64,7 +67,7 @@ var errStopped = errors.New("ledger: stopped")
 // witnessed runs one step, and, where it is the one that a witness is wanted of, records
 // what it reads and stops the run.
 func (r *run) witnessed(w StepWitness, step func() error) error {
-	if r.stop == nil || len(r.receipts) != r.stopAt {
+	if r.stop == nil || len(r.transcript.Steps) != r.stopAt {
 		return step()
 	}
 	w.Parent, w.Before, w.Spent, w.Height, w.Time = r.stop.Parent, r.tree.Root(), r.spent, r.height, r.machine.now
@@ -73,7 +76,7 @@ func (r *run) witnessed(w StepWitness, step func() error) error {
 	if err != nil {
 		return err
 	}
-	if len(r.receipts) == r.stopAt { // what waits did not fit: that was no step
+	if len(r.transcript.Steps) == r.stopAt { // what waits did not fit: that was no step
 		r.tree, r.machine.state = tree, tree
 		return nil
 	}
@@ -82,9 +85,9 @@ func (r *run) witnessed(w StepWitness, step func() error) error {
 	return errStopped
 }
 
-// ReplayStep runs one operation of an epoch of a chain again from its witness, and
-// returns what an honest transcript says of it. Every error is [ErrWitness], and no
-// verdict.
+// ReplayStep runs one step of an epoch of a chain again from its witness, and returns
+// what an honest transcript says of it, and its receipt, nil for one that ends the epoch.
+// Every error is [ErrWitness], and no verdict.
 func ReplayStep(m *Manifest, chain string, epoch uint64, w *StepWitness) (*Step, *Receipt, error) {
 	refuse := func(err error) (*Step, *Receipt, error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrWitness, err)
@@ -111,13 +114,20 @@ func ReplayStep(m *Manifest, chain string, epoch uint64, w *StepWitness) (*Step,
 	case !bytes.Equal(nodes, w.Nodes):
 		return refuse(errors.New("it shows nodes that the step does not read"))
 	}
-	return run.transcript.Steps[0], run.receipts[0], nil
+	var receipt *Receipt
+	if len(run.receipts) > 0 {
+		receipt = run.receipts[0]
+	}
+	return run.transcript.Steps[0], receipt, nil
 }
 
 // again runs the step that w is about.
 func (r *run) again(w *StepWitness) error {
 	if err := r.readLimits(); err != nil {
 		return err
+	}
+	if w.Kind != StepEnd && (w.Phase != 0 || w.Index != 0) || w.Kind != StepLate && w.Open || w.Kind != StepOperation && len(w.Operation) != 0 {
+		return errors.New("it says something that a step of its kind has not")
 	}
 	switch w.Kind {
 	case StepOperation:
@@ -127,16 +137,16 @@ func (r *run) again(w *StepWitness) error {
 		if w.Open {
 			kind = KindSubmitFault
 		}
-		if len(w.Operation) != 0 {
-			return errors.New("the operation of a late step comes from the state")
-		}
 		done, err := r.late(kind)
 		if err == nil && !done {
 			err = errors.New("nothing waits there that fits the epoch")
 		}
 		return err
+	case StepEnd:
+		_, _, err := r.endStep(ending{w.Phase, w.Index})
+		return err
 	}
-	return fmt.Errorf("steps of kind %d have no witness", w.Kind)
+	return fmt.Errorf("there are no steps of kind %d", w.Kind)
 }
 
 // record runs a step on the tree of the run, and returns the witness of what it reads.

@@ -15,7 +15,7 @@ import (
 	"github.com/meshsec/meshsec/store/trie"
 )
 
-// witnessed checks that every operation of an epoch comes to the same when it is run
+// witnessed checks that every step of an epoch comes to the same when it is run
 // again from its witness alone, and returns the witnesses.
 func witnessed(t testing.TB, m *ledger.Manifest, parent *ledger.Result, tree *trie.Tree, r *ledger.Result) []*ledger.StepWitness {
 	t.Helper()
@@ -23,12 +23,6 @@ func witnessed(t testing.TB, m *ledger.Manifest, parent *ledger.Result, tree *tr
 	var out []*ledger.StepWitness
 	before, spent := parent.Ref.Hash, ledger.Spent{}
 	for i, step := range r.Transcript.Steps {
-		if step.Kind == ledger.StepEnd {
-			if _, err := ledger.WitnessStep(m, parent.Checkpoint, tree, r.Input, i); err == nil {
-				t.Fatalf("%s epoch %d: step %d is no operation and has a witness", chain, epoch, i)
-			}
-			break
-		}
 		w, err := ledger.WitnessStep(m, parent.Checkpoint, tree, r.Input, i)
 		must(t, err)
 		if w.Before != before || w.Time != step.Time || w.Height != step.Height || w.Spent != spent || w.Kind != step.Kind {
@@ -36,7 +30,11 @@ func witnessed(t testing.TB, m *ledger.Manifest, parent *ledger.Result, tree *tr
 		}
 		again, receipt, err := ledger.ReplayStep(m, chain, epoch, w)
 		must(t, err)
-		if *again != *step || !reflect.DeepEqual(receipt, r.Receipts[i]) {
+		var want *ledger.Receipt
+		if i < len(r.Receipts) {
+			want = r.Receipts[i]
+		}
+		if *again != *step || !reflect.DeepEqual(receipt, want) {
 			t.Fatalf("%s epoch %d step %d:\nagain      %+v\ntranscript %+v", chain, epoch, i, again, step)
 		}
 		before, spent = step.Root, step.Spent
@@ -49,12 +47,16 @@ func witnessed(t testing.TB, m *ledger.Manifest, parent *ledger.Result, tree *tr
 // included, and reports how large the witnesses of each kind get.
 func TestStepsRunAgainFromTheirWitnesses(t *testing.T) {
 	m := play(t, 3, 4, nil)
-	largest, count := map[ledger.Kind]int{}, map[ledger.Kind]int{}
+	largest, count, ending := map[ledger.Kind]int{}, map[ledger.Kind]int{}, map[uint8]int{}
 	watch := func(chain string, ops ...*ledger.Operation) {
 		t.Helper()
 		parent, tree := m.Head(chain), m.Tree(chain)
 		r := epoch(t, m, chain, ops...)
 		for i, w := range witnessed(t, m.Manifest, parent, tree, r) {
+			if i >= len(ops) {
+				ending[w.Phase] = max(ending[w.Phase], len(w.Nodes))
+				continue
+			}
 			kind := ledger.Kind(ops[i].Kind)
 			largest[kind] = max(largest[kind], len(w.Nodes))
 			count[kind]++
@@ -75,12 +77,21 @@ func TestStepsRunAgainFromTheirWitnesses(t *testing.T) {
 		own(ledger.NewPledge(v.ID, 2, "beta", m.Chains[1].Validators[1].ID, ledger.Units(5000), ledger.One/10*3)),
 		own(ledger.NewRelease(v.ID, 3, "beta", m.Chains[1].Validators[1].ID, ledger.Units(2000))),
 		own(ledger.NewWithdraw(v.ID, 4, ledger.Units(7))))
+	for range 3 { // somebody is absent
+		watch("gamma", record(t, m, "gamma", m.Chains[2].Validators[0].ID))
+	}
 	proof, err := m.DoubleVote("beta", m.Head("beta").Checkpoint.Epoch-1, 2)
 	must(t, err)
 	for _, c := range m.Chains {
 		op, err := m.SubmitFault(c.ID, proof, v.ID)
 		must(t, err)
 		watch(c.ID, op)
+	}
+	for range 3 { // until it is executed
+		watch("beta", record(t, m, "beta"))
+	}
+	if n, err := m.Reader("beta").SlashCount(); err != nil || n == 0 {
+		t.Errorf("%d slashes, %v", n, err)
 	}
 	for _, kind := range []ledger.Kind{
 		ledger.KindDeposit, ledger.KindWithdraw, ledger.KindPledge, ledger.KindRelease, ledger.KindUpdatePeer,
@@ -90,6 +101,12 @@ func TestStepsRunAgainFromTheirWitnesses(t *testing.T) {
 			t.Errorf("no %v was run", kind)
 		}
 		t.Logf("%-16v %3d steps, witness of at most %d bytes", kind, count[kind], largest[kind])
+	}
+	for phase := uint8(ledger.EndFinalize); phase <= ledger.EndAdopt; phase++ {
+		if ending[phase] == 0 {
+			t.Errorf("no step of phase %d was run", phase)
+		}
+		t.Logf("end, phase %d: witness of at most %d bytes", phase, ending[phase])
 	}
 }
 
