@@ -199,7 +199,7 @@ func (m *machine) convict(chain string, account AccountID, o *Offence) (bool, er
 		return false, err
 	}
 	if off == nil {
-		off = new(Offender)
+		off = &Offender{Since: m.epoch}
 		if _, err := offenderList(chain).push(m.tx, account[:]); err != nil {
 			return false, err
 		}

@@ -252,7 +252,7 @@ func (r *Reader) frozen(chain string, p *part) (*uint256.Int, error) {
 		return largest, err
 	}
 	for _, o := range off.Offences {
-		if c := o.captured(p); c.Gt(largest) {
+		if c := off.captured(o, p); c.Gt(largest) {
 			largest = c
 		}
 	}

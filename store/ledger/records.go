@@ -163,6 +163,7 @@ type SetRecord struct {
 type Offender struct {
 	Offences []*Offence `ssz-max:"64"` // in the order in which they were recorded
 	Queued   uint8      // 1 while an execution waits to start
+	Since    uint64     // our epoch in which it was convicted first: from then on it is in no statement
 }
 
 // Offence is one fault of one offender.

@@ -143,7 +143,7 @@ func (e *Execution) owes(off *Offender) func(*lien, *part) due {
 		}
 		charges := make([]charge, len(e.Penalties))
 		for i, penalty := range e.Penalties {
-			charges[i] = charge{off.Offences[i].captured(p), penalty.fraction()}
+			charges[i] = charge{off.captured(off.Offences[i], p), penalty.fraction()}
 		}
 		return worst(charges, l.ratio)
 	}
@@ -217,11 +217,13 @@ func (m *machine) recordSlash(rec *Slash) error {
 }
 
 // captured is what an offence captures of a part: the largest of what it was in
-// the statements that the offence refers to.
-func (o *Offence) captured(p *part) *uint256.Int {
+// the statements that the offence refers to. Statements made after the offender was
+// convicted leave him out, so that they gave him no power: what stood behind him then
+// is not captured.
+func (off *Offender) captured(o *Offence, p *part) *uint256.Int {
 	largest := zero()
 	for _, ref := range []uint64{o.Reference, o.Later} {
-		if ref == 0 {
+		if ref == 0 || ref-1 >= off.Since {
 			continue
 		}
 		if a := p.at(ref - 1); a.Gt(largest) {

@@ -37,6 +37,7 @@ type offence struct {
 	fault    *Fault
 	offender Offender
 	executed *big.Rat // penalty
+	recorded uint64   // our epoch
 }
 
 // moment is a time in an epoch.
@@ -309,7 +310,7 @@ func (l *Ledger) pausedFor(a *account) bool {
 // fault records a proof, and queues a slash of everybody whose debt it raises.
 func (l *Ledger) fault(f *Fault) {
 	for _, o := range f.Offenders {
-		l.offences = append(l.offences, &offence{fault: f, offender: o, executed: new(big.Rat)})
+		l.offences = append(l.offences, &offence{fault: f, offender: o, executed: new(big.Rat), recorded: l.epoch})
 	}
 	for _, o := range l.offences {
 		if l.penalty(o).Cmp(o.executed) > 0 {
@@ -433,6 +434,23 @@ func (l *Ledger) end() {
 	l.epoch++
 }
 
+// naming are the statements of an offence that name the offender: those from before the
+// epoch in which this ledger convicted him first.
+func (l *Ledger) naming(of *offence) (epochs []uint64) {
+	first := of.recorded
+	for _, o := range l.offences {
+		if o.fault.Chain == of.fault.Chain && o.offender.Validator == of.offender.Validator {
+			first = min(first, o.recorded)
+		}
+	}
+	for _, e := range of.fault.Statements {
+		if e < first {
+			epochs = append(epochs, e)
+		}
+	}
+	return epochs
+}
+
 // note writes down what the parts of an account come to from the end of this epoch
 // on. What was noted before in the same epoch never was in a statement.
 func (l *Ledger) note(a *account) {
@@ -467,7 +485,7 @@ func (l *Ledger) slash(id ID, a *account, why *execution) {
 		if x.ratio.Cmp(r) < 0 {
 			r = x.ratio
 		}
-		debt = larger(debt, floor(times(r, p.captured(o.fault.Statements))))
+		debt = larger(debt, floor(times(r, p.captured(l.naming(o)))))
 	}
 	take := less(debt, p.taken)
 	p.taken.Add(p.taken, take)
