@@ -37,13 +37,10 @@ type OtherLeaf struct {
 // Prove returns the proof for a key. It verifies against Root.
 func (t *Tree) Prove(key []byte) (Proof, error) {
 	path := Hash(sha256.Sum256(key))
-	l, siblings, err := t.find(path)
+	var p Proof
+	l, err := t.find(path, func(sibling *node) { p.Siblings = append(p.Siblings, sibling.sum()) })
 	if err != nil {
 		return Proof{}, err
-	}
-	var p Proof
-	for _, n := range siblings {
-		p.Siblings = append(p.Siblings, n.sum())
 	}
 	switch {
 	case l == nil:

@@ -56,7 +56,7 @@ func (t *Tree) Root() Hash { return t.root.sum() }
 // Get returns a copy of the value at key and whether there is one.
 func (t *Tree) Get(key []byte) (value []byte, ok bool, err error) {
 	path := Hash(sha256.Sum256(key))
-	l, _, err := t.find(path)
+	l, err := t.find(path, nil)
 	if err != nil || l == nil || l.path != path {
 		return nil, false, err
 	}
@@ -64,22 +64,23 @@ func (t *Tree) Get(key []byte) (value []byte, ok bool, err error) {
 }
 
 // find follows a path to where it ends and returns the leaf there, which may be another
-// one, or nil, and the siblings passed, from the root down.
-func (t *Tree) find(path Hash) (*leaf, []*node, error) {
-	siblings := make([]*node, 0, 32)
+// one, or nil. It tells passed, unless that is nil, of each sibling, from the root down.
+func (t *Tree) find(path Hash, passed func(sibling *node)) (*leaf, error) {
 	at := NodeKey{}
 	for n := t.root; n != nil; {
 		if err := t.load(n, at); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if n.leaf != nil {
-			return n.leaf, siblings, nil
+			return n.leaf, nil
 		}
 		b := path.bit(at.Depth)
-		siblings = append(siblings, n.child[1-b])
+		if passed != nil {
+			passed(n.child[1-b])
+		}
 		n, at = n.child[b], at.child(b)
 	}
-	return nil, siblings, nil
+	return nil, nil
 }
 
 // Set puts a copy of the value at a copy of the key. Sizes out of bounds are
