@@ -205,7 +205,7 @@ func saysTheSame(current *ledger.Statement, encoded []byte) (bool, error) {
 			return false, err
 		}
 	}
-	return slices.EqualFunc(current.Entries, other.Entries, func(a, b *ledger.Entry) bool { return *a == *b }), nil
+	return slices.Equal(current.Entries, other.Entries), nil
 }
 
 // participation is our own certificates of the last two epochs, where they have signers

@@ -148,7 +148,7 @@ func (d *Draw) due(l *lien, p *part) due {
 	owed := due{debt: zero(), captured: d.captured(p)}
 	gap := Amount(d.Covered).Int()
 	if p.accepts.Lt(gap) {
-		gap.Set(p.accepts)
+		gap.Set(&p.accepts)
 	}
 	paid, pool := Amount(d.Paid).Int(), Amount(d.Pool).Int()
 	if !gap.Gt(paid) || pool.IsZero() {

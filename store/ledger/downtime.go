@@ -58,7 +58,7 @@ func (m *machine) recordCertificate(r *RecordCertificate) error {
 	}
 	if slot != nil && slot.Epoch == cp.Epoch {
 		before := len(slot.Absent)
-		absent = slices.DeleteFunc(slot.Absent, func(a *Member) bool {
+		absent = slices.DeleteFunc(slot.Absent, func(a Member) bool {
 			_, still := slices.BinarySearchFunc(absent, a, compareMembers)
 			return !still
 		})
@@ -72,10 +72,10 @@ func (m *machine) recordCertificate(r *RecordCertificate) error {
 	return save(m.tx, participationKey(cp.Epoch), &Participation{Epoch: cp.Epoch, Absent: absent})
 }
 
-func compareMembers(a, b *Member) int { return bytes.Compare(a.Account[:], b.Account[:]) }
+func compareMembers(a, b Member) int { return bytes.Compare(a.Account[:], b.Account[:]) }
 
 // absentees are the members of a set that have no bit, by account.
-func absentees(set *attest.Set, signers attest.Bits) ([]*Member, error) {
+func absentees(set *attest.Set, signers attest.Bits) ([]Member, error) {
 	if signers.Len() != set.Len() {
 		return nil, refuse(CodeInvalid, "the certificate has a bitfield for %d validators, the set %d", signers.Len(), set.Len())
 	}
@@ -83,10 +83,10 @@ func absentees(set *attest.Set, signers attest.Bits) ([]*Member, error) {
 	for i := range signers.Ones() {
 		signed[set.At(i).Account] = true
 	}
-	var out []*Member
+	var out []Member
 	for i := range set.Len() {
 		if id := set.At(i).Account; !signed[id] {
-			out = append(out, &Member{id})
+			out = append(out, Member{id})
 		}
 	}
 	slices.SortFunc(out, compareMembers)
@@ -165,8 +165,8 @@ func (m *machine) fine(id AccountID) error {
 		return nil
 	}
 	v.collateral.Sub(v.collateral, take)
-	p.slashed.Add(p.slashed, take)
-	p.taken.Add(p.taken, take)
+	p.slashed.Add(&p.slashed, take)
+	p.taken.Add(&p.taken, take)
 	if err := m.saveVault(v, false); err != nil {
 		return err
 	}

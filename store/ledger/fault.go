@@ -63,7 +63,7 @@ func (m *machine) submitFault(s *SubmitFault) error {
 		if fresh, err := m.convict(accused.ChainID, o.Account, offence); err != nil {
 			return err
 		} else if fresh {
-			fault.Offenders = append(fault.Offenders, &Member{o.Account})
+			fault.Offenders = append(fault.Offenders, Member{o.Account})
 		}
 	}
 	if err := save(m.tx, faultKey(id), fault); err != nil {

@@ -135,13 +135,13 @@ func genesisSet(spec *ChainSpec) (*attest.ValidatorSet, error) {
 
 // add is for a statement that only powers looks at: entries in any order.
 func (st *Statement) add(validator AccountID, amount *uint256.Int) {
-	for _, e := range st.Entries {
-		if e.Validator == validator {
+	for i := range st.Entries {
+		if e := &st.Entries[i]; e.Validator == validator {
 			e.Amount = NewAmount(amount.Add(amount, Amount(e.Amount).Int()))
 			return
 		}
 	}
-	st.Entries = append(st.Entries, &Entry{Validator: validator, Amount: NewAmount(amount)})
+	st.Entries = append(st.Entries, Entry{Validator: validator, Amount: NewAmount(amount)})
 }
 
 // genesisAccount writes an account with its liens. Liens to peers name validators

@@ -180,9 +180,9 @@ func TestDescriptionsKnowEveryField(t *testing.T) {
 }
 
 func TestDescriptionOfARecord(t *testing.T) {
-	l := &Lien{Ratio: One / 2, Parts: []*Part{{
+	l := &Lien{Ratio: One / 2, Parts: []Part{{
 		Validator: AccountID{0xab}, Bonded: Units(1000),
-		Captured: []*Captured{{Epoch: 3, Time: 9, Amount: Units(7)}},
+		Captured: []Captured{{Epoch: 3, Time: 9, Amount: Units(7)}},
 	}}}
 	value, err := l.MarshalSSZ()
 	if err != nil {

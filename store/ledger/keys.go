@@ -31,7 +31,11 @@ import "encoding/binary"
 // liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts), open and
 // signed (operations that wait).
 func key(prefix string, parts ...[]byte) []byte {
-	k := []byte(prefix)
+	n := len(prefix)
+	for _, p := range parts {
+		n += 1 + len(p)
+	}
+	k := append(make([]byte, 0, n), prefix...)
 	for _, p := range parts {
 		k = append(append(k, '/'), p...)
 	}

@@ -73,7 +73,7 @@ func (v *vault) dropMatured(m maturity) error {
 // forget drops the history that can no longer be captured.
 func (p *part) forget(m maturity, consumer string) error {
 	for len(p.captured) > 1 {
-		gone, err := m.passed(consumer, p.validator, p.captured[1].epoch, p.captured[1].time)
+		gone, err := m.passed(consumer, p.validator, p.captured[1].Epoch, p.captured[1].Time)
 		if err != nil || !gone {
 			return err
 		}

@@ -69,10 +69,10 @@ func (m *machine) updatePeer(u *UpdatePeer) error {
 	})
 }
 
-func members(v *attest.ValidatorSet) []*Member {
-	out := make([]*Member, len(v.Validators))
+func members(v *attest.ValidatorSet) []Member {
+	out := make([]Member, len(v.Validators))
 	for i, val := range v.Validators {
-		out[i] = &Member{val.Account}
+		out[i] = Member{val.Account}
 	}
 	return out
 }

@@ -53,8 +53,14 @@ func ratioFraction(r uint64) fraction { return fraction{uint256.NewInt(r), one} 
 
 // compare is −1, 0 or 1 as f is below, equal to or above g.
 func (f fraction) compare(g fraction) int {
-	a := new(big.Int).Mul(f.num.ToBig(), g.den.ToBig())
-	return a.Cmp(new(big.Int).Mul(g.num.ToBig(), f.den.ToBig()))
+	var a, b uint256.Int
+	if _, over := a.MulOverflow(f.num, g.den); !over {
+		if _, over = b.MulOverflow(g.num, f.den); !over {
+			return a.Cmp(&b)
+		}
+	}
+	x := new(big.Int).Mul(f.num.ToBig(), g.den.ToBig())
+	return x.Cmp(new(big.Int).Mul(g.num.ToBig(), f.den.ToBig()))
 }
 
 func (f fraction) atLeast(g fraction) fraction {

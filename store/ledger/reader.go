@@ -218,8 +218,8 @@ func (r *Reader) Liens() ([]LienView, error) {
 				}
 				out = append(out, LienView{
 					Account: id, Consumer: l.consumer, Validator: p.validator,
-					Amount: NewAmount(p.effective), Bonded: NewAmount(p.effectiveBonded), Ratio: Ratio(l.ratio),
-					Frozen: NewAmount(frozen), Slashed: NewAmount(p.taken), Accepts: NewAmount(p.accepts),
+					Amount: NewAmount(&p.effective), Bonded: NewAmount(&p.effectiveBonded), Ratio: Ratio(l.ratio),
+					Frozen: NewAmount(frozen), Slashed: NewAmount(&p.taken), Accepts: NewAmount(&p.accepts),
 				})
 			}
 		}

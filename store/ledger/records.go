@@ -30,7 +30,7 @@ type Meta struct {
 type Account struct {
 	Nonce      uint64   // of its next signed operation
 	Collateral [32]byte `ssz-size:"32"`
-	Consumers  []*Name  `ssz-max:"64"` // whom it has liens to, sorted
+	Consumers  []Name   `ssz-max:"64"` // whom it has liens to, sorted
 }
 
 // Name is a chain id inside a list.
@@ -41,19 +41,19 @@ type Name struct {
 // Lien is one consumer's claim on one account, home stake included (its consumer
 // is the home chain).
 type Lien struct {
-	Ratio uint64  // largest share of it that a fault may take, scaled by One
-	Parts []*Part `ssz-max:"64"` // sorted by Validator; the zero account is the backstop
+	Ratio uint64 // largest share of it that a fault may take, scaled by One
+	Parts []Part `ssz-max:"64"` // sorted by Validator; the zero account is the backstop
 }
 
 // Part is the share of a lien that stands behind one validator of the consumer.
 type Part struct {
-	Validator [32]byte     `ssz-size:"32"` // account on the consumer chain
-	Bonded    [32]byte     `ssz-size:"32"` // nominal: as the owner's operations made it
-	Unbonding []*Unbonding `ssz-max:"16"`  // nominal, in order of release
-	Slashed   [32]byte     `ssz-size:"32"` // of the nominal amount, since it was last settled
-	Captured  []*Captured  `ssz-max:"64"`  // what it was, epoch by epoch, while it can be captured
-	Taken     [32]byte     `ssz-size:"32"` // by slashes, ever: the debt already paid
-	Accepts   [32]byte     `ssz-size:"32"` // of the backstop: the largest covered value that it stands for
+	Validator [32]byte    `ssz-size:"32"` // account on the consumer chain
+	Bonded    [32]byte    `ssz-size:"32"` // nominal: as the owner's operations made it
+	Unbonding []Unbonding `ssz-max:"16"`  // nominal, in order of release
+	Slashed   [32]byte    `ssz-size:"32"` // of the nominal amount, since it was last settled
+	Captured  []Captured  `ssz-max:"64"`  // what it was, epoch by epoch, while it can be captured
+	Taken     [32]byte    `ssz-size:"32"` // by slashes, ever: the debt already paid
+	Accepts   [32]byte    `ssz-size:"32"` // of the backstop: the largest covered value that it stands for
 }
 
 // Unbonding is an amount on its way out. It stays slashable until it matures.
@@ -77,7 +77,7 @@ type Captured struct {
 type Statement struct {
 	Provider []byte   `ssz-max:"50"`
 	Consumer []byte   `ssz-max:"50"`
-	Entries  []*Entry `ssz-max:"512"` // sorted by Validator; the zero account is the backstop
+	Entries  []Entry  `ssz-max:"512"` // sorted by Validator; the zero account is the backstop
 	Amount   [32]byte `ssz-size:"32"` // Σ
 }
 
@@ -111,7 +111,7 @@ type Peer struct {
 
 // PeerSet is the set of a peer's last accepted epoch, for Pledge.
 type PeerSet struct {
-	Members []*Member `ssz-max:"512"`
+	Members []Member `ssz-max:"512"`
 }
 
 // Member is a validator that can be pledged to.
@@ -149,7 +149,7 @@ type Liveness struct {
 // certificates say: the fewer the more were recorded.
 type Participation struct {
 	Epoch  uint64
-	Absent []*Member `ssz-max:"512"` // sorted
+	Absent []Member `ssz-max:"512"` // sorted
 }
 
 // SetRecord remembers which set signed an epoch of this chain.
@@ -190,11 +190,11 @@ type Fault struct {
 	Kind      uint8
 	Chain     []byte `ssz-max:"50"`
 	Epoch     uint64
-	Since     uint64    // time of the checkpoint that committed to the set of that epoch
-	Recorded  uint64    // our epoch
-	Time      uint64    // of the block that ordered it
-	Reporter  [32]byte  `ssz-size:"32"`
-	Offenders []*Member `ssz-max:"512"` // those whom it convicted of something new
+	Since     uint64   // time of the checkpoint that committed to the set of that epoch
+	Recorded  uint64   // our epoch
+	Time      uint64   // of the block that ordered it
+	Reporter  [32]byte `ssz-size:"32"`
+	Offenders []Member `ssz-max:"512"` // those whom it convicted of something new
 }
 
 // Execution is a queued slash of one offender. Its inputs are fixed when it
@@ -205,8 +205,8 @@ type Execution struct {
 	Fault     [32]byte `ssz-size:"32"` // that queued it
 	Epoch     uint64   // our epoch in which it was queued
 	Time      uint64
-	Penalties []*Fraction `ssz-max:"64"` // by offence; empty until it starts
-	Cursor    uint64      // next lien of the offender's list
+	Penalties []Fraction `ssz-max:"64"` // by offence; empty until it starts
+	Cursor    uint64     // next lien of the offender's list
 	Done      uint8
 	Draw      Draw // of the execution of a backstop, whose Account is zero
 }

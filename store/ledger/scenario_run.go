@@ -220,7 +220,7 @@ func (r *scenarioRun) capture(faults []scenarioFault) ([]scenarioPart, error) {
 			}
 			key := scenarioPart{id, f.consumer, f.validator}
 			captured := v.lien(f.consumer).part(f.validator).effective
-			r.charges[key] = append(r.charges[key], scenarioCharge{charge{captured, ratioFraction(uint64(f.ratio))}, r.machine.now})
+			r.charges[key] = append(r.charges[key], scenarioCharge{charge{&captured, ratioFraction(uint64(f.ratio))}, r.machine.now})
 			if !slices.Contains(parts, key) {
 				parts = append(parts, key)
 			}
@@ -312,7 +312,7 @@ func (r *scenarioRun) follow() error {
 // admit puts validator alone into the consumer's set: who is in it is not part of a
 // scenario.
 func (r *scenarioRun) admit(consumer string, validator AccountID) error {
-	return save(r.machine.tx, peerSetKey(consumer), &PeerSet{[]*Member{{validator}}})
+	return save(r.machine.tx, peerSetKey(consumer), &PeerSet{[]Member{{validator}}})
 }
 
 // accepted is what the backstops of a scenario accept: everything.

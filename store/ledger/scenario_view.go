@@ -46,18 +46,19 @@ func (r *scenarioRun) accountView(v *vault) ScenarioAccount {
 }
 
 func (r *scenarioRun) lienView(l *lien) (view ScenarioLien, taken *uint256.Int) {
-	view = ScenarioLien{Consumer: l.consumer, Ratio: Ratio(l.ratio), Amount: NewAmount(l.amount()), Stakes: map[string]Amount{}}
+	amount := l.amount()
+	view = ScenarioLien{Consumer: l.consumer, Ratio: Ratio(l.ratio), Amount: NewAmount(&amount), Stakes: map[string]Amount{}}
 	unbonding, taken := zero(), zero()
 	for _, p := range l.parts {
 		if p.validator == Backstop {
-			view.Backstop = NewAmount(p.effectiveBonded)
+			view.Backstop = NewAmount(&p.effectiveBonded)
 		} else {
-			view.Stakes[r.names[p.validator]] = NewAmount(p.effectiveBonded)
+			view.Stakes[r.names[p.validator]] = NewAmount(&p.effectiveBonded)
 		}
 		for _, u := range p.effectiveUnbonding {
-			unbonding.Add(unbonding, u)
+			unbonding.Add(unbonding, &u)
 		}
-		taken.Add(taken, p.taken)
+		taken.Add(taken, &p.taken)
 	}
 	view.Unbonding, view.Slashed = NewAmount(unbonding), NewAmount(taken)
 	return view, taken

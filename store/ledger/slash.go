@@ -104,7 +104,7 @@ func (m *machine) start(e *Execution) (*Offender, error) {
 	}
 	for _, o := range off.Offences {
 		o.Penalty = o.Penalty.fraction().atLeast(m.penalty(o, all)).record()
-		e.Penalties = append(e.Penalties, &o.Penalty)
+		e.Penalties = append(e.Penalties, o.Penalty)
 	}
 	off.Queued = 0
 	return off, save(m.tx, offenderKey(chain, offender), off)
@@ -164,16 +164,16 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, fau
 	}
 	p := l.part(offender)
 	owed := owes(l, p)
-	if !owed.debt.Gt(p.taken) {
+	if !owed.debt.Gt(&p.taken) {
 		return nil
 	}
-	take := new(uint256.Int).Sub(owed.debt, p.taken)
+	take := new(uint256.Int).Sub(owed.debt, &p.taken)
 	if take.Gt(v.collateral) { // I2 covers every debt; a rule that broke it must not mint
 		take = v.collateral.Clone()
 	}
 	v.collateral.Sub(v.collateral, take)
-	p.slashed.Add(p.slashed, take)
-	p.taken.Add(p.taken, take)
+	p.slashed.Add(&p.slashed, take)
+	p.taken.Add(&p.taken, take)
 	if err := m.saveVault(v, false); err != nil {
 		return err
 	}

@@ -209,7 +209,7 @@ func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount
 	l.ratio = ratio
 	part, made := l.partFor(validator)
 	if part.over() {
-		part.taken, part.accepts = zero(), zero() // a new beginning
+		part.taken, part.accepts = uint256.Int{}, uint256.Int{} // a new beginning
 	}
 	switch {
 	case accepts.Gt(MaxAmount):
@@ -218,18 +218,18 @@ func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount
 		return refuse(CodeMalformed, "a backstop names the largest covered value that it accepts")
 	case validator != Backstop && !accepts.IsZero():
 		return refuse(CodeMalformed, "only a backstop accepts a covered value")
-	case accepts.Lt(part.accepts):
+	case accepts.Lt(&part.accepts):
 		return refuse(CodeLimit, "the backstop accepts a covered value of %s: it can be raised, to lower it release and pledge anew", part.accepts.Dec())
 	}
-	part.accepts = accepts
-	part.bonded.Add(part.bonded, amount)
+	part.accepts = *accepts
+	part.bonded.Add(&part.bonded, amount)
 	switch {
 	case len(v.liens) > maxConsumers:
 		return refuse(CodeLimit, "an account has liens to at most %d chains", maxConsumers)
 	case len(l.parts) > maxParts:
 		return refuse(CodeLimit, "a lien stands behind at most %d validators", maxParts)
 	}
-	if err := m.checkSmallest(part.bonded, ratio); err != nil {
+	if err := m.checkSmallest(&part.bonded, ratio); err != nil {
 		return err
 	}
 	if made {
@@ -266,18 +266,18 @@ func (m *machine) release(v *vault, r *Release) error {
 	if p == nil || p.bonded.IsZero() {
 		return refuse(CodeUnknown, "the lien to %s has nothing bonded behind %v", consumer, AccountID(r.Validator))
 	}
-	if amount.IsZero() || amount.Gt(p.bonded) {
+	if amount.IsZero() || amount.Gt(&p.bonded) {
 		return refuse(CodeVault, "%s is bonded behind %v, %s can't be released", p.bonded.Dec(), AccountID(r.Validator), amount.Dec())
 	}
 	if len(p.unbonding) == maxUnbonding {
 		return refuse(CodeLimit, "%d releases of this part are under way: wait until one matures", maxUnbonding)
 	}
-	p.bonded.Sub(p.bonded, amount)
+	p.bonded.Sub(&p.bonded, amount)
 	if !p.bonded.IsZero() {
-		if err := m.checkSmallest(p.bonded, l.ratio); err != nil {
+		if err := m.checkSmallest(&p.bonded, l.ratio); err != nil {
 			return err
 		}
 	}
-	p.unbonding = append(p.unbonding, unbonding{amount, m.epoch, m.now})
+	p.unbonding = append(p.unbonding, unbonding{*amount, m.epoch, m.now})
 	return nil
 }

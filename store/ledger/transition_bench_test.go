@@ -36,7 +36,7 @@ func newCrowd(tb testing.TB, state State, chains int) *crowd {
 			if err := save(c.tx, peerKey(other), new(Peer)); err != nil {
 				return err
 			}
-			if err := save(c.tx, peerSetKey(other), &PeerSet{Members: []*Member{{id(1)}}}); err != nil {
+			if err := save(c.tx, peerSetKey(other), &PeerSet{Members: []Member{{id(1)}}}); err != nil {
 				return err
 			}
 		}

@@ -1,8 +1,8 @@
 package ledger
 
 import (
+	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/holiman/uint256"
 )
@@ -23,31 +23,27 @@ type lien struct {
 	statedRatio uint64  // as it was loaded
 	loaded      *Lien   // the record, nil of a new one
 	parts       []*part // sorted by validator
+	nominal     uint256.Int
 }
 
 // part is a Part in the making. The effective amounts are what counts now; see
 // vault.repair.
 type part struct {
 	validator AccountID
-	bonded    *uint256.Int // nominal
-	unbonding []unbonding  // nominal
-	slashed   *uint256.Int
-	taken     *uint256.Int
-	accepts   *uint256.Int // of the backstop; else 0
-	captured  []capture
+	bonded    uint256.Int // nominal
+	unbonding []unbonding // nominal
+	slashed   uint256.Int
+	taken     uint256.Int
+	accepts   uint256.Int // of the backstop; else 0
+	captured  []Captured  // the record's own, copied before an entry changes
 
-	effective          *uint256.Int // of the whole part
-	effectiveBonded    *uint256.Int // its share that gives power
-	effectiveUnbonding []*uint256.Int
+	effective          uint256.Int // of the whole part
+	effectiveBonded    uint256.Int // its share that gives power
+	effectiveUnbonding []uint256.Int
 }
 
 type unbonding struct {
-	amount      *uint256.Int
-	epoch, time uint64
-}
-
-type capture struct {
-	amount      *uint256.Int
+	amount      uint256.Int
 	epoch, time uint64
 }
 
@@ -57,22 +53,22 @@ func zero() *uint256.Int { return new(uint256.Int) }
 
 // nominal is the part as the owner's operations made it, less what slashes took:
 // max(0, N − S).
-func (p *part) nominal() *uint256.Int {
-	n := p.bonded.Clone()
-	for _, u := range p.unbonding {
-		n.Add(n, u.amount)
+func (p *part) nominal() (n uint256.Int) {
+	n = p.bonded
+	for i := range p.unbonding {
+		n.Add(&n, &p.unbonding[i].amount)
 	}
-	if n.Lt(p.slashed) {
-		return n.Clear()
+	if n.Lt(&p.slashed) {
+		return uint256.Int{}
 	}
-	return n.Sub(n, p.slashed)
+	n.Sub(&n, &p.slashed)
+	return n
 }
 
 // amount is the effective lien.
-func (l *lien) amount() *uint256.Int {
-	sum := zero()
+func (l *lien) amount() (sum uint256.Int) {
 	for _, p := range l.parts {
-		sum.Add(sum, p.effective)
+		sum.Add(&sum, &p.effective)
 	}
 	return sum
 }
@@ -80,7 +76,7 @@ func (l *lien) amount() *uint256.Int {
 // part finds the part behind validator, nil if there is none.
 func (l *lien) part(validator AccountID) *part {
 	i, ok := slices.BinarySearchFunc(l.parts, validator, func(p *part, v AccountID) int {
-		return strings.Compare(string(p.validator[:]), string(v[:]))
+		return bytes.Compare(p.validator[:], v[:])
 	})
 	if !ok {
 		return nil
@@ -107,18 +103,18 @@ func (v *vault) lien(consumer string) *lien {
 // proportion to them. It restores I1 and I2 whatever was slashed, in whatever
 // order (DESIGN §3.2).
 func (v *vault) repair() {
-	nominal := make([]*uint256.Int, len(v.liens))
-	largest := zero()
-	for i, l := range v.liens {
-		nominal[i] = zero()
+	var largest, limit uint256.Int
+	for _, l := range v.liens {
+		l.nominal.Clear()
 		for _, p := range l.parts {
-			nominal[i].Add(nominal[i], p.nominal())
+			n := p.nominal()
+			l.nominal.Add(&l.nominal, &n)
 		}
-		if nominal[i].Gt(largest) {
-			largest = nominal[i]
+		if l.nominal.Gt(&largest) {
+			largest = l.nominal
 		}
 	}
-	limit := new(uint256.Int).Mul(v.collateral, one)
+	limit.Mul(v.collateral, one)
 	cut := func(n, d *uint256.Int) (r uint256.Int) {
 		if n.Gt(d) {
 			r.Sub(n, d)
@@ -130,36 +126,37 @@ func (v *vault) repair() {
 	}
 	fits := func(d *uint256.Int) bool {
 		var sum, ratio uint256.Int
-		for i, l := range v.liens {
-			r := cut(nominal[i], d)
+		for _, l := range v.liens {
+			r := cut(&l.nominal, d)
 			sum.Add(&sum, r.Mul(&r, ratio.SetUint64(l.ratio)))
 		}
-		return !sum.Gt(limit)
+		return !sum.Gt(&limit)
 	}
 	// The sum falls with d: search for the smallest that fits.
-	low, high := zero(), largest.Clone()
-	if fits(low) {
+	var low, mid uint256.Int
+	high := largest
+	if fits(&low) {
 		if !largest.Gt(v.collateral) { // nothing is cut, as nearly always
 			v.assume()
 			return
 		}
 		high = low
 	}
-	for low.Lt(high) {
-		mid := new(uint256.Int).Add(low, high)
-		mid.Rsh(mid, 1)
-		if fits(mid) {
+	for low.Lt(&high) {
+		mid.Add(&low, &high)
+		mid.Rsh(&mid, 1)
+		if fits(&mid) {
 			high = mid
 		} else {
-			low = mid.AddUint64(mid, 1)
+			low.AddUint64(&mid, 1)
 		}
 	}
-	for i, l := range v.liens {
-		weights := make([]*uint256.Int, len(l.parts))
+	for _, l := range v.liens {
+		weights := make([]uint256.Int, len(l.parts))
 		for j, p := range l.parts {
 			weights[j] = p.nominal()
 		}
-		effective := cut(nominal[i], high)
+		effective := cut(&l.nominal, &high)
 		for j, e := range spread(&effective, weights) {
 			l.parts[j].divide(e)
 		}
@@ -168,49 +165,48 @@ func (v *vault) repair() {
 
 // divide sets the part's effective amount and its division into bonded and
 // unbonding, in proportion to the nominal ones.
-func (p *part) divide(effective *uint256.Int) {
+func (p *part) divide(effective uint256.Int) {
 	if len(p.unbonding) == 0 {
-		p.effective, p.effectiveBonded, p.effectiveUnbonding = effective, effective.Clone(), nil
+		p.effective, p.effectiveBonded, p.effectiveUnbonding = effective, effective, nil
 		return
 	}
-	weights := []*uint256.Int{p.bonded}
-	for _, u := range p.unbonding {
-		weights = append(weights, u.amount)
+	weights := make([]uint256.Int, 1+len(p.unbonding))
+	weights[0] = p.bonded
+	for i := range p.unbonding {
+		weights[1+i] = p.unbonding[i].amount
 	}
-	shares := spread(effective, weights)
+	shares := spread(&effective, weights)
 	p.effective, p.effectiveBonded, p.effectiveUnbonding = effective, shares[0], shares[1:]
 }
 
 // spread divides total over weights in proportion to them: each gets the floor of
 // its share, and the units left go to the largest remainders, the first of equals
 // first. No share exceeds its weight if total does not exceed their sum.
-func spread(total *uint256.Int, weights []*uint256.Int) []*uint256.Int {
-	sum := zero()
-	for _, w := range weights {
-		sum.Add(sum, w)
+func spread(total *uint256.Int, weights []uint256.Int) []uint256.Int {
+	var sum uint256.Int
+	for i := range weights {
+		sum.Add(&sum, &weights[i])
 	}
-	shares := make([]*uint256.Int, len(weights))
 	if sum.IsZero() || sum.Eq(total) { // nothing to divide, or nothing is cut
-		for i, w := range weights {
-			shares[i] = w.Clone()
-		}
-		return shares
+		return slices.Clone(weights)
 	}
 	type remainder struct {
-		index int
-		rest  *uint256.Int
+		share *uint256.Int
+		rest  uint256.Int
 	}
-	rests := make([]remainder, len(weights))
-	left := total.Clone()
-	for i, w := range weights {
-		q, _ := new(uint256.Int).MulDivOverflow(total, w, sum) // total·w may exceed 256 bits, q does not exceed total
-		shares[i], rests[i] = q, remainder{i, new(uint256.Int).MulMod(total, w, sum)}
-		left.Sub(left, q)
+	shares, rests := make([]uint256.Int, len(weights)), make([]remainder, len(weights))
+	left := *total
+	for i := range weights {
+		w, share := &weights[i], &shares[i]
+		share.MulDivOverflow(total, w, &sum) // total·w may exceed 256 bits, the share does not exceed total
+		rests[i].share = share
+		rests[i].rest.MulMod(total, w, &sum)
+		left.Sub(&left, share)
 	}
-	slices.SortStableFunc(rests, func(a, b remainder) int { return b.rest.Cmp(a.rest) })
+	slices.SortStableFunc(rests, func(a, b remainder) int { return b.rest.Cmp(&a.rest) })
 	for i := 0; !left.IsZero(); i++ {
-		shares[rests[i].index].AddUint64(shares[rests[i].index], 1)
-		left.SubUint64(left, 1)
+		rests[i].share.AddUint64(rests[i].share, 1)
+		left.SubUint64(&left, 1)
 	}
 	return shares
 }
@@ -237,7 +233,8 @@ func (l *lien) over() bool {
 
 // over reports whether nothing of the part is left, nor can be captured.
 func (p *part) over() bool {
-	return p.nominal().IsZero() && (len(p.captured) == 0 || len(p.captured) == 1 && p.captured[0].amount.IsZero())
+	n := p.nominal()
+	return n.IsZero() && (len(p.captured) == 0 || len(p.captured) == 1 && Amount(p.captured[0].Amount).IsZero())
 }
 
 // settle makes the effective amounts the nominal ones and forgets the slashes: an
@@ -245,11 +242,11 @@ func (p *part) over() bool {
 func (v *vault) settle() {
 	for _, l := range v.liens {
 		for _, p := range l.parts {
-			p.bonded = p.effectiveBonded.Clone()
+			p.bonded = p.effectiveBonded
 			for i := range p.unbonding {
-				p.unbonding[i].amount = p.effectiveUnbonding[i].Clone()
+				p.unbonding[i].amount = p.effectiveUnbonding[i]
 			}
-			p.slashed = zero()
+			p.slashed.Clear()
 		}
 	}
 }
@@ -259,7 +256,7 @@ func (v *vault) maxLien() *uint256.Int {
 	largest := zero()
 	for _, l := range v.liens {
 		if a := l.amount(); a.Gt(largest) {
-			largest = a
+			largest.Set(&a)
 		}
 	}
 	return largest
@@ -270,7 +267,7 @@ func (v *vault) slashable() *uint256.Int {
 	sum := zero()
 	for _, l := range v.liens {
 		a := l.amount()
-		sum.Add(sum, a.Mul(a, uint256.NewInt(l.ratio)))
+		sum.Add(sum, a.Mul(&a, uint256.NewInt(l.ratio)))
 	}
 	return sum
 }
@@ -280,19 +277,20 @@ func (v *vault) slashable() *uint256.Int {
 // leave it covered (DESIGN §3.2).
 func (v *vault) claims() *uint256.Int {
 	sum := zero()
+	var claim, paid, debt uint256.Int
 	for _, l := range v.liens {
 		r := uint256.NewInt(l.ratio)
 		for _, p := range l.parts {
-			claim := new(uint256.Int).Mul(p.effective, r)
-			paid := new(uint256.Int).Mul(p.taken, one)
+			claim.Mul(&p.effective, r)
+			paid.Mul(&p.taken, one)
 			for _, c := range p.captured {
-				if debt := new(uint256.Int).Mul(c.amount, r); debt.Gt(paid) {
-					if debt.Sub(debt, paid); debt.Gt(claim) {
+				if debt.Mul(Amount(c.Amount).Int(), r); debt.Gt(&paid) {
+					if debt.Sub(&debt, &paid); debt.Gt(&claim) {
 						claim = debt
 					}
 				}
 			}
-			sum.Add(sum, claim)
+			sum.Add(sum, &claim)
 		}
 	}
 	return sum
@@ -326,8 +324,8 @@ func (v *vault) check() error {
 // at is what the part contributed to the statement of our epoch.
 func (p *part) at(epoch uint64) *uint256.Int {
 	for i := len(p.captured) - 1; i >= 0; i-- {
-		if p.captured[i].epoch <= epoch {
-			return p.captured[i].amount
+		if p.captured[i].Epoch <= epoch {
+			return Amount(p.captured[i].Amount).Int()
 		}
 	}
 	return zero()

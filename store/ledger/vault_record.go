@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -18,34 +19,37 @@ func loadVault(v View, id AccountID) (*vault, error) {
 		return nil, err
 	}
 	out := &vault{id: id, account: a, collateral: Amount(a.Collateral).Int()}
-	for _, name := range a.Consumers {
+	liens := make([]lien, len(a.Consumers))
+	out.liens = make([]*lien, len(liens))
+	for i, name := range a.Consumers {
 		rec, err := must[Lien](v, lienKey(id, string(name.ID)))
 		if err != nil {
 			return nil, err
 		}
-		out.liens = append(out.liens, decodeLien(string(name.ID), rec))
+		liens[i] = decodeLien(string(name.ID), rec)
+		out.liens[i] = &liens[i]
 	}
 	out.repair()
 	return out, nil
 }
 
-func decodeLien(consumer string, rec *Lien) *lien {
-	l := &lien{consumer: consumer, ratio: rec.Ratio, statedRatio: rec.Ratio, loaded: rec}
-	for _, r := range rec.Parts {
+func decodeLien(consumer string, rec *Lien) lien {
+	l := lien{consumer: consumer, ratio: rec.Ratio, statedRatio: rec.Ratio, loaded: rec, parts: make([]*part, len(rec.Parts))}
+	for i := range rec.Parts {
+		r := &rec.Parts[i]
 		p := &part{
 			validator: r.Validator,
-			bonded:    Amount(r.Bonded).Int(),
-			slashed:   Amount(r.Slashed).Int(),
-			taken:     Amount(r.Taken).Int(),
-			accepts:   Amount(r.Accepts).Int(),
+			bonded:    *Amount(r.Bonded).Int(),
+			slashed:   *Amount(r.Slashed).Int(),
+			taken:     *Amount(r.Taken).Int(),
+			accepts:   *Amount(r.Accepts).Int(),
+			unbonding: make([]unbonding, len(r.Unbonding)),
+			captured:  r.Captured,
 		}
-		for _, u := range r.Unbonding {
-			p.unbonding = append(p.unbonding, unbonding{Amount(u.Amount).Int(), u.Epoch, u.Time})
+		for j, u := range r.Unbonding {
+			p.unbonding[j] = unbonding{*Amount(u.Amount).Int(), u.Epoch, u.Time}
 		}
-		for _, c := range r.Captured {
-			p.captured = append(p.captured, capture{Amount(c.Amount).Int(), c.Epoch, c.Time})
-		}
-		l.parts = append(l.parts, p)
+		l.parts[i] = p
 	}
 	return l
 }
@@ -56,7 +60,7 @@ func (l *lien) unchanged() bool {
 		return false
 	}
 	for i, p := range l.parts {
-		if !p.is(l.loaded.Parts[i]) {
+		if !p.is(&l.loaded.Parts[i]) {
 			return false
 		}
 	}
@@ -65,18 +69,13 @@ func (l *lien) unchanged() bool {
 
 // is reports whether p is what r records.
 func (p *part) is(r *Part) bool {
-	if p.validator != r.Validator || len(p.unbonding) != len(r.Unbonding) || len(p.captured) != len(r.Captured) ||
-		NewAmount(p.bonded) != r.Bonded || NewAmount(p.slashed) != r.Slashed ||
-		NewAmount(p.taken) != r.Taken || NewAmount(p.accepts) != r.Accepts {
+	if p.validator != r.Validator || len(p.unbonding) != len(r.Unbonding) || !slices.Equal(p.captured, r.Captured) ||
+		NewAmount(&p.bonded) != r.Bonded || NewAmount(&p.slashed) != r.Slashed ||
+		NewAmount(&p.taken) != r.Taken || NewAmount(&p.accepts) != r.Accepts {
 		return false
 	}
 	for i, u := range p.unbonding {
-		if s := r.Unbonding[i]; NewAmount(u.amount) != s.Amount || u.epoch != s.Epoch || u.time != s.Time {
-			return false
-		}
-	}
-	for i, c := range p.captured {
-		if s := r.Captured[i]; NewAmount(c.amount) != s.Amount || c.epoch != s.Epoch || c.time != s.Time {
+		if s := r.Unbonding[i]; NewAmount(&u.amount) != s.Amount || u.epoch != s.Epoch || u.time != s.Time {
 			return false
 		}
 	}
@@ -84,22 +83,21 @@ func (p *part) is(r *Part) bool {
 }
 
 func encodeLien(l *lien) *Lien {
-	rec := &Lien{Ratio: l.ratio}
-	for _, p := range l.parts {
-		r := &Part{
+	rec := &Lien{Ratio: l.ratio, Parts: make([]Part, len(l.parts))}
+	for i, p := range l.parts {
+		r := Part{
 			Validator: p.validator,
-			Bonded:    NewAmount(p.bonded),
-			Slashed:   NewAmount(p.slashed),
-			Taken:     NewAmount(p.taken),
-			Accepts:   NewAmount(p.accepts),
+			Bonded:    NewAmount(&p.bonded),
+			Slashed:   NewAmount(&p.slashed),
+			Taken:     NewAmount(&p.taken),
+			Accepts:   NewAmount(&p.accepts),
+			Unbonding: make([]Unbonding, len(p.unbonding)),
+			Captured:  p.captured,
 		}
-		for _, u := range p.unbonding {
-			r.Unbonding = append(r.Unbonding, &Unbonding{NewAmount(u.amount), u.epoch, u.time})
+		for j, u := range p.unbonding {
+			r.Unbonding[j] = Unbonding{NewAmount(&u.amount), u.epoch, u.time}
 		}
-		for _, c := range p.captured {
-			r.Captured = append(r.Captured, &Captured{c.epoch, c.time, NewAmount(c.amount)})
-		}
-		rec.Parts = append(rec.Parts, r)
+		rec.Parts[i] = r
 	}
 	return rec
 }
@@ -112,7 +110,7 @@ func (v *vault) lienFor(consumer string, ratio uint64) *lien {
 	l := &lien{consumer: consumer, ratio: ratio}
 	i, _ := slices.BinarySearchFunc(v.liens, consumer, func(l *lien, c string) int { return strings.Compare(l.consumer, c) })
 	v.liens = slices.Insert(v.liens, i, l)
-	v.account.Consumers = slices.Insert(v.account.Consumers, i, &Name{ID: []byte(consumer)})
+	v.account.Consumers = slices.Insert(v.account.Consumers, i, Name{ID: []byte(consumer)})
 	return l
 }
 
@@ -121,10 +119,9 @@ func (l *lien) partFor(validator AccountID) (p *part, made bool) {
 	if p := l.part(validator); p != nil {
 		return p, false
 	}
-	p = &part{validator: validator, bonded: zero(), slashed: zero(), taken: zero(), accepts: zero(),
-		effective: zero(), effectiveBonded: zero()}
+	p = &part{validator: validator}
 	i, _ := slices.BinarySearchFunc(l.parts, validator, func(p *part, v AccountID) int {
-		return strings.Compare(string(p.validator[:]), string(v[:]))
+		return bytes.Compare(p.validator[:], v[:])
 	})
 	l.parts = slices.Insert(l.parts, i, p)
 	return p, true
@@ -138,7 +135,7 @@ func (m *machine) saveVault(v *vault, byOwner bool) error {
 	v.repair()
 	for _, l := range v.liens {
 		for _, p := range l.parts {
-			same := p.effectiveBonded.Eq(p.stated())
+			same := NewAmount(&p.effectiveBonded) == p.stated()
 			if same && l.ratio == l.statedRatio {
 				continue
 			}
@@ -166,34 +163,35 @@ func (m *machine) saveVault(v *vault, byOwner bool) error {
 
 // remember appends the part's bonded amount to its history.
 func (m *machine) remember(consumer string, p *part, byOwner bool) error {
-	entry := capture{p.effectiveBonded.Clone(), m.epoch, m.now}
-	if n := len(p.captured); n > 0 && p.captured[n-1].epoch == m.epoch {
-		p.captured[n-1] = entry
+	entry := Captured{m.epoch, m.now, NewAmount(&p.effectiveBonded)}
+	if n := len(p.captured); n > 0 && p.captured[n-1].Epoch == m.epoch {
+		p.captured = append(p.captured[:n-1:n-1], entry)
 		return nil
 	}
 	if err := p.forget(m.maturity(), consumer); err != nil {
 		return err
 	}
-	if len(p.captured) == maxHistory {
+	p.captured = append(slices.Clip(p.captured), entry)
+	if n := len(p.captured); n > maxHistory {
 		if byOwner {
 			return refuse(CodeLimit, "this part changed in %d epochs within the unbonding time: wait", maxHistory)
 		}
-		if p.captured[0].amount.Gt(p.captured[1].amount) {
-			p.captured[1].amount = p.captured[0].amount
+		first, second := p.captured[0], &p.captured[1]
+		if Amount(first.Amount).Int().Gt(Amount(second.Amount).Int()) {
+			second.Amount = first.Amount
 		}
-		p.captured[1].epoch, p.captured[1].time = p.captured[0].epoch, p.captured[0].time
+		second.Epoch, second.Time = first.Epoch, first.Time
 		p.captured = p.captured[1:]
 	}
-	p.captured = append(p.captured, entry)
 	return nil
 }
 
 // stated is what the part contributes to its statement as it was loaded.
-func (p *part) stated() *uint256.Int {
+func (p *part) stated() Amount {
 	if n := len(p.captured); n > 0 {
-		return p.captured[n-1].amount
+		return p.captured[n-1].Amount
 	}
-	return zero()
+	return Amount{}
 }
 
 // restate brings the part's bonded amount and ratio into the statement about the
@@ -206,24 +204,24 @@ func (m *machine) restate(l *lien, p *part) error {
 	if err != nil {
 		return err
 	}
-	i, found := slices.BinarySearchFunc(st.Entries, p.validator, func(e *Entry, v AccountID) int {
-		return strings.Compare(string(e.Validator[:]), string(v[:]))
+	i, found := slices.BinarySearchFunc(st.Entries, p.validator, func(e Entry, v AccountID) int {
+		return bytes.Compare(e.Validator[:], v[:])
 	})
 	if !found {
 		if len(st.Entries) == 512 {
 			return refuse(CodeLimit, "the statement about %s already names 512 validators", l.consumer)
 		}
-		st.Entries = slices.Insert(st.Entries, i, &Entry{Validator: p.validator})
+		st.Entries = slices.Insert(st.Entries, i, Entry{Validator: p.validator})
 	}
-	e := st.Entries[i]
+	e := &st.Entries[i]
 	move := func(field *[32]byte, from, to *uint256.Int) {
 		x := Amount(*field).Int()
 		*field = NewAmount(x.Sub(x.Add(x, to), from))
 	}
-	before := p.stated()
-	move(&e.Amount, before, p.effectiveBonded)
-	move(&e.Slashable, share(before, l.statedRatio), share(p.effectiveBonded, l.ratio))
-	move(&st.Amount, before, p.effectiveBonded)
+	before := p.stated().Int()
+	move(&e.Amount, before, &p.effectiveBonded)
+	move(&e.Slashable, share(before, l.statedRatio), share(&p.effectiveBonded, l.ratio))
+	move(&st.Amount, before, &p.effectiveBonded)
 	if Amount(e.Amount).IsZero() {
 		st.Entries = slices.Delete(st.Entries, i, i+1)
 	}
@@ -245,7 +243,7 @@ func (m *machine) unstate(consumer string, validator AccountID) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(st.Entries, func(e *Entry) bool { return e.Validator == validator })
+	i := slices.IndexFunc(st.Entries, func(e Entry) bool { return e.Validator == validator })
 	if i < 0 {
 		return nil
 	}

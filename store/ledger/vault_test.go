@@ -26,7 +26,7 @@ func newVault(collateral uint64, stakes ...stake) *vault {
 	for _, s := range stakes {
 		l := v.lienFor(s.consumer, s.ratio)
 		p, _ := l.partFor(id(s.validator))
-		p.bonded.AddUint64(p.bonded, s.amount)
+		p.bonded.AddUint64(&p.bonded, s.amount)
 	}
 	v.repair()
 	return v
@@ -35,7 +35,7 @@ func newVault(collateral uint64, stakes ...stake) *vault {
 // take slashes a part by an amount.
 func (v *vault) take(consumer string, validator byte, amount uint64) {
 	p := v.lien(consumer).part(id(validator))
-	p.slashed.AddUint64(p.slashed, amount)
+	p.slashed.AddUint64(&p.slashed, amount)
 	v.collateral.SubUint64(v.collateral, amount)
 	v.repair()
 }
@@ -120,10 +120,10 @@ func drawVault(t *rapid.T) *vault {
 		}
 		l = v.lienFor(s.consumer, s.ratio)
 		p, _ := l.partFor(id(s.validator))
-		p.bonded.AddUint64(p.bonded, s.amount)
+		p.bonded.AddUint64(&p.bonded, s.amount)
 		v.assume()
 		if v.check() != nil { // it would have been refused
-			p.bonded.SubUint64(p.bonded, s.amount)
+			p.bonded.SubUint64(&p.bonded, s.amount)
 			v.assume()
 		}
 	}
@@ -152,8 +152,9 @@ func (v *vault) hit(h hit, captured *uint256.Int) {
 func (v *vault) clone() *vault {
 	c := &vault{id: v.id, account: new(Account), collateral: v.collateral.Clone()}
 	for _, l := range v.liens {
-		c.liens = append(c.liens, decodeLien(l.consumer, encodeLien(l)))
-		c.account.Consumers = append(c.account.Consumers, &Name{[]byte(l.consumer)})
+		copied := decodeLien(l.consumer, encodeLien(l))
+		c.liens = append(c.liens, &copied)
+		c.account.Consumers = append(c.account.Consumers, Name{[]byte(l.consumer)})
 	}
 	c.repair()
 	return c
@@ -202,7 +203,7 @@ func TestSlashIsIndependentOfOrder(t *testing.T) {
 		}
 		for i, l := range v.liens {
 			for j, p := range l.parts {
-				if q := w.liens[i].parts[j]; !p.effective.Eq(q.effective) {
+				if q := w.liens[i].parts[j]; !p.effective.Eq(&q.effective) {
 					t.Fatalf("lien to %s behind %d: %s or %s", l.consumer, p.validator[0], p.effective.Dec(), q.effective.Dec())
 				}
 			}
@@ -304,25 +305,26 @@ func twinSpread(total uint64, weights []uint64) []uint64 {
 
 func TestSpreadConservesAndStaysBelowItsWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		big160 := rapid.Custom(func(t *rapid.T) *uint256.Int {
+		big160 := rapid.Custom(func(t *rapid.T) uint256.Int {
 			v := new(uint256.Int).SetBytes(rapid.SliceOfN(rapid.Byte(), 0, 19).Draw(t, "bytes"))
-			return v
+			return *v
 		})
 		weights := rapid.SliceOfN(big160, 1, 6).Draw(t, "weights")
 		sum := zero()
 		for _, w := range weights {
-			sum.Add(sum, w)
+			sum.Add(sum, &w)
 		}
 		total := sum.Clone()
 		if !sum.IsZero() {
-			total.Mod(big160.Draw(t, "total"), new(uint256.Int).AddUint64(sum, 1))
+			drawn := big160.Draw(t, "total")
+			total.Mod(&drawn, new(uint256.Int).AddUint64(sum, 1))
 		}
 		got := zero()
 		for i, s := range spread(total, weights) {
-			if s.Gt(weights[i]) {
+			if s.Gt(&weights[i]) {
 				t.Fatalf("share %s of weight %s", s.Dec(), weights[i].Dec())
 			}
-			got.Add(got, s)
+			got.Add(got, &s)
 		}
 		if !got.Eq(total) {
 			t.Fatalf("%s handed out of %s", got.Dec(), total.Dec())
@@ -332,12 +334,12 @@ func TestSpreadConservesAndStaysBelowItsWeights(t *testing.T) {
 
 // 1000·0.5·(1−0.4) = 300, and a cap of 5 scales requests of 10 and 40 to 1 and 4.
 func TestConversion(t *testing.T) {
-	st := &Statement{Entries: []*Entry{{Validator: id(1), Amount: Units(1000)}}}
+	st := &Statement{Entries: []Entry{{Validator: id(1), Amount: Units(1000)}}}
 	got, _, _ := convert(st, &Terms{Price: One / 2, Discount: 40 * percent, Cap: One}, uint256.NewInt(10_000))
 	if got[id(1)].Uint64() != 300 {
 		t.Errorf("1000 became %s", got[id(1)].Dec())
 	}
-	st = &Statement{Entries: []*Entry{{Validator: id(1), Amount: Units(10)}, {Validator: id(2), Amount: Units(40)}}}
+	st = &Statement{Entries: []Entry{{Validator: id(1), Amount: Units(10)}, {Validator: id(2), Amount: Units(40)}}}
 	got, _, _ = convert(st, &Terms{Price: One, Cap: One / 2}, uint256.NewInt(10))
 	if got[id(1)].Uint64() != 1 || got[id(2)].Uint64() != 4 {
 		t.Errorf("capped to %s and %s", got[id(1)].Dec(), got[id(2)].Dec())
