@@ -8,8 +8,12 @@ import "errors"
 // them. What exceeds the bounds does not fail: it waits in one of two queues, in its
 // order, and is executed at the start of a later epoch.
 
-// maxWaiting bounds each queue.
-const maxWaiting = 1 << 14
+// maxWaiting bounds the operations in each queue, and waitingEpochs their bytes, in
+// epochs' worth of the limit.
+const (
+	maxWaiting    = 1 << 14
+	waitingEpochs = 8
+)
 
 // waitingList is the queue for a kind of operation.
 func waitingList(k Kind) list {
@@ -19,8 +23,8 @@ func waitingList(k Kind) list {
 	return signedList
 }
 
-// next is the first operation of meta that waits in the same queue as k.
-func (meta *Meta) next(k Kind) *uint64 {
+// waiting is the queue for a kind of operation.
+func (meta *Meta) waiting(k Kind) *Waiting {
 	if k.open() {
 		return &meta.Open
 	}
@@ -50,7 +54,7 @@ func (m *machine) waits(k Kind) (bool, error) {
 		return false, err
 	}
 	n, err := waitingList(k).length(m.state)
-	return n > *meta.next(k), err
+	return n > meta.waiting(k).Next, err
 }
 
 // wait puts an operation at the end of its queue.
@@ -62,10 +66,15 @@ func (m *machine) wait(k Kind, encoded []byte) (*Receipt, error) {
 			return err
 		}
 		n, err := waitingList(k).push(m.tx, encoded)
-		if err == nil && n-*meta.next(k) >= maxWaiting {
-			err = refuse(CodeLimit, "the epoch is full, and so is the queue: send it again later")
+		if err != nil {
+			return err
 		}
-		return err
+		w := meta.waiting(k)
+		w.Bytes += uint64(len(encoded))
+		if n-w.Next >= maxWaiting || w.Bytes > waitingEpochs*m.params.Limits.Bytes {
+			return refuse(CodeLimit, "the epoch is full, and so is the queue: send it again later")
+		}
+		return save(m.tx, metaKey, meta)
 	})
 	var refusal *Refusal
 	switch {
@@ -112,7 +121,7 @@ func (r *run) takeLate(kind Kind) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	queue, next := waitingList(kind), *meta.next(kind)
+	queue, next := waitingList(kind), meta.waiting(kind).Next
 	n, err := queue.length(m.state)
 	if err != nil || next == n {
 		return false, err
@@ -128,7 +137,10 @@ func (r *run) takeLate(kind Kind) (done bool, err error) {
 	r.spend(len(encoded))
 	err = m.step(func() error {
 		m.tx.set(queue.item(next), []byte{0}) // it is over, and takes no room
-		return m.totals(func(meta *Meta) { *meta.next(kind) = next + 1 })
+		return m.totals(func(meta *Meta) {
+			w := meta.waiting(kind)
+			w.Next, w.Bytes = next+1, w.Bytes-uint64(len(encoded))
+		})
 	})
 	if err != nil {
 		return false, err

@@ -125,6 +125,31 @@ func TestAFloodDoesNotKeepAFaultProofOut(t *testing.T) {
 	}
 }
 
+// What waits takes room in the state, so that it too is bounded.
+func TestAFullQueueRefuses(t *testing.T) {
+	m := play(t, 1, 4, narrow)
+	var flood []*ledger.Operation
+	for i := range 9 * 4 * 5 { // five of them make half a MiB, and eight epochs of four times that may wait
+		flood = append(flood, &ledger.Operation{Kind: uint8(ledger.KindWithdraw), Account: ledger.AccountID{9}, Nonce: uint64(i), Body: make([]byte, 104_800)})
+	}
+	r, err := m.Epoch("alpha", flood...)
+	must(t, err)
+	codes := map[ledger.Code]int{}
+	for _, receipt := range r.Receipts {
+		codes[ledger.Code(receipt.Code)]++
+	}
+	if codes[ledger.CodeQueued] != 8*4*5 || codes[ledger.CodeLimit] == 0 || ledger.Code(r.Receipts[len(flood)-1].Code) != ledger.CodeLimit {
+		t.Fatalf("%v", codes)
+	}
+	for range 12 { // it empties, into refusals
+		_, err := m.Epoch("alpha")
+		must(t, err)
+	}
+	if r := epoch(t, m, "alpha", deposits(t, m, "alpha", 0, 1)...); r.Receipts[0].Code != 0 {
+		t.Fatal("the queue never empties")
+	}
+}
+
 // A slash over more liens than an epoch looks at goes on in the next ones; until it has
 // passed, nothing that it could reach leaves.
 func TestALongSlashGoesOnFromItsCursor(t *testing.T) {

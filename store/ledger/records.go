@@ -22,8 +22,14 @@ type Meta struct {
 	QueueHead      uint64 // first execution that has not finished
 
 	Parent [32]byte `ssz-size:"32"` // root of the checkpoint before the last one
-	Open   uint64   // first operation that waits in the open queue, and the same
-	Signed uint64   // of the other queue; see bounds.go
+	Open   Waiting  // the queues of operations, see bounds.go
+	Signed Waiting
+}
+
+// Waiting is a queue of operations.
+type Waiting struct {
+	Next  uint64 // index of the first that waits
+	Bytes uint64 // of all that wait
 }
 
 // Account holds collateral.
