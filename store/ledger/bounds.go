@@ -44,7 +44,7 @@ func (r *run) fits(k Kind, size int) bool {
 // spend counts a step that was executed.
 func (r *run) spend(size int) {
 	r.spent.Bytes += uint64(size)
-	r.spent.Records += uint64(r.machine.tx.touched)
+	r.spent.Records += uint64(r.machine.tx.cost())
 }
 
 // waits reports whether operations of a kind wait, so that later ones must too.

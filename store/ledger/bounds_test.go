@@ -39,7 +39,7 @@ func accounts(t *testing.T, m *ledgertest.Mesh, chain string) int {
 func TestWhatExceedsAnEpochWaitsInItsOrder(t *testing.T) {
 	m := play(t, 1, 4, narrow)
 	before := accounts(t, m, "alpha")
-	ops := deposits(t, m, "alpha", 0, 1200) // the nonces hold only in this order
+	ops := deposits(t, m, "alpha", 0, 2000) // the nonces hold only in this order
 	r, err := m.Epoch("alpha", ops...)
 	must(t, err)
 	conserved(t, m, "alpha")
@@ -61,7 +61,7 @@ func TestWhatExceedsAnEpochWaitsInItsOrder(t *testing.T) {
 		t.Fatalf("%d executed, %d queued, %d accounts", executed, queued, accounts(t, m, "alpha"))
 	}
 	// Later ones wait behind them, whatever room there is.
-	late := byAuthority(t, m, "alpha")(ledger.NewDeposit(1200, ledger.AccountID{1}, ledger.Units(1)))
+	late := byAuthority(t, m, "alpha")(ledger.NewDeposit(2000, ledger.AccountID{1}, ledger.Units(1)))
 	parent, tree := m.Head("alpha"), m.Tree("alpha")
 	r, err = m.Epoch("alpha", late)
 	must(t, err)
@@ -91,7 +91,7 @@ func TestWhatExceedsAnEpochWaitsInItsOrder(t *testing.T) {
 	for range 4 {
 		epoch(t, m, "alpha")
 	}
-	if got := accounts(t, m, "alpha"); got != before+1201 {
+	if got := accounts(t, m, "alpha"); got != before+2001 {
 		t.Fatalf("%d accounts", got)
 	}
 	r = epoch(t, m, "alpha", deposits(t, m, "alpha", 5000, 1)...)

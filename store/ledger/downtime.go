@@ -106,7 +106,7 @@ func (m *machine) settleParticipation(from uint64) (next uint64, more bool, err 
 		return 0, false, err
 	}
 	for next = from; next < uint64(len(slot.Absent)); next++ {
-		if m.tx.touched >= stepCost {
+		if m.tx.cost() >= stepCost {
 			return next, true, nil
 		}
 		if err := m.missed(slot.Absent[next].Account, epoch); err != nil {

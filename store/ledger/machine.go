@@ -15,7 +15,7 @@ type machine struct {
 	chains  []string // of the network, sorted
 	spec    *ChainSpec
 	state   State
-	tx      *txn    // of the step under way
+	tx      *txn    // of the step under way, nil before the first
 	params  *Params // in force in it
 	dust    bool    // liens are taken whose slash rounds to nothing; only a Scenario does
 
@@ -27,7 +27,10 @@ type machine struct {
 // step runs f over a fresh transaction. A *Refusal leaves the state untouched and
 // is returned; so is every other error, which means that the state is damaged.
 func (m *machine) step(f func() error) error {
-	m.tx = newTxn(m.state)
+	if m.tx == nil {
+		m.tx = new(txn)
+	}
+	m.tx.begin(m.state)
 	params, err := load[Params](m.tx, paramsKey)
 	if err != nil {
 		return err

@@ -77,7 +77,7 @@ const MaxDowntimeWindow = 1024
 // quarter of each is reserved for the operations that anybody may submit.
 type Limits struct {
 	Bytes   uint64 `toml:"bytes" json:"bytes"`     // of operations
-	Records uint64 `toml:"records" json:"records"` // read or written by operations
+	Records uint64 `toml:"records" json:"records"` // read or written by operations, each counts once in one
 	Slashes uint64 `toml:"slashes" json:"slashes"` // liens that executions look at
 }
 

@@ -48,7 +48,7 @@ type Step struct {
 // Spent is what an epoch has used of its limits so far, see [Limits].
 type Spent struct {
 	Bytes   uint64
-	Records uint64
+	Records uint64 // each counts once in an operation
 	Slashes uint64
 }
 

@@ -16,7 +16,7 @@ func (m *machine) executeSlashes(spent *Spent) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for spent.Slashes < m.params.Limits.Slashes && m.tx.touched < stepCost {
+	for spent.Slashes < m.params.Limits.Slashes && m.tx.cost() < stepCost {
 		done, err := m.executeOne(meta.QueueHead)
 		if err != nil {
 			return false, err

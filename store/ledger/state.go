@@ -3,8 +3,6 @@ package ledger
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // View is a readable set of records. *trie.Tree is one.
@@ -20,35 +18,85 @@ type State interface {
 	Set(key, value []byte) error
 }
 
-// txn collects the writes of one step over a state, which sees them only when the
-// step succeeds.
+// txn is one step over a state, which sees what it writes only when it succeeds. Each
+// record is read from the state once and decoded once: whoever loads it shares it, and
+// changes it only to save it.
 type txn struct {
 	base    State
-	writes  map[string][]byte
-	touched int // records read or written, the step's cost
+	index   map[string]int // of records, by key
+	records []touched      // in the order in which the step came to them
 }
 
-func newTxn(base State) *txn { return &txn{base: base, writes: make(map[string][]byte, 8)} }
+// touched is a record that a step read or wrote.
+type touched struct {
+	key     []byte
+	value   []byte // nil: there is none
+	decoded any    // what load or save had, nil if neither
+	written bool
+	encoded bool // by this step: the value's memory is its own
+}
+
+// begin starts the next step, in the memory of the last one.
+func (t *txn) begin(base State) {
+	if t.base = base; t.index == nil {
+		t.index = make(map[string]int)
+	}
+	clear(t.index)
+	clear(t.records)
+	t.records = t.records[:0]
+}
+
+// cost is how many records the step has touched.
+func (t *txn) cost() int { return len(t.records) }
+
+// read finds a record, in the state if the step has not touched it yet. What it returns
+// is good until the next record is touched.
+func (t *txn) read(key []byte) (*touched, error) {
+	if i, ok := t.index[string(key)]; ok {
+		return &t.records[i], nil
+	}
+	value, _, err := t.base.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	return t.add(touched{key: key, value: value}), nil
+}
+
+// write finds a record that is to be replaced, whatever the state has.
+func (t *txn) write(key []byte) *touched {
+	if i, ok := t.index[string(key)]; ok {
+		return &t.records[i]
+	}
+	return t.add(touched{key: key})
+}
+
+func (t *txn) add(r touched) *touched {
+	t.index[string(r.key)] = len(t.records)
+	t.records = append(t.records, r)
+	return &t.records[len(t.records)-1]
+}
 
 // Get implements View.
 func (t *txn) Get(key []byte) ([]byte, bool, error) {
-	t.touched++
-	if v, ok := t.writes[string(key)]; ok {
-		return v, true, nil
+	r, err := t.read(key)
+	if err != nil {
+		return nil, false, err
 	}
-	return t.base.Get(key)
+	return r.value, r.value != nil, nil
 }
 
 func (t *txn) set(key, value []byte) {
-	t.touched++
-	t.writes[string(key)] = value
+	r := t.write(key)
+	*r = touched{key: r.key, value: value, written: true}
 }
 
-// commit applies the writes in the order of their keys.
+// commit applies the writes in the order in which they were first touched.
 func (t *txn) commit() error {
-	for _, k := range slices.Sorted(maps.Keys(t.writes)) {
-		if err := t.base.Set([]byte(k), t.writes[k]); err != nil {
-			return err
+	for i := range t.records {
+		if r := &t.records[i]; r.written {
+			if err := t.base.Set(r.key, r.value); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -58,16 +106,36 @@ func (t *txn) commit() error {
 type record[T any] interface {
 	*T
 	MarshalSSZ() ([]byte, error)
+	MarshalSSZTo([]byte) ([]byte, error)
 	UnmarshalSSZ([]byte) error
 }
 
 // load reads the record under key, nil if there is none. A record that does not
 // decode means that the state is damaged.
 func load[T any, R record[T]](v View, key []byte) (R, error) {
-	b, ok, err := v.Get(key)
-	if err != nil || !ok {
+	t, step := v.(*txn)
+	if !step {
+		b, ok, err := v.Get(key)
+		if err != nil || !ok {
+			return nil, err
+		}
+		return decode[T, R](key, b)
+	}
+	rec, err := t.read(key)
+	if err != nil || rec.value == nil {
 		return nil, err
 	}
+	if r, ok := rec.decoded.(R); ok {
+		return r, nil
+	}
+	r, err := decode[T, R](key, rec.value)
+	if err == nil {
+		rec.decoded = r
+	}
+	return r, err
+}
+
+func decode[T any, R record[T]](key, b []byte) (R, error) {
 	r := R(new(T))
 	if err := r.UnmarshalSSZ(b); err != nil {
 		return nil, fmt.Errorf("decode record %q: %w", key, err)
@@ -86,11 +154,18 @@ func must[T any, R record[T]](v View, key []byte) (R, error) {
 
 // save writes r under key.
 func save[T any, R record[T]](t *txn, key []byte, r R) error {
-	b, err := r.MarshalSSZ()
+	rec := t.write(key)
+	var b []byte
+	var err error
+	if rec.encoded {
+		b, err = r.MarshalSSZTo(rec.value[:0])
+	} else {
+		b, err = r.MarshalSSZ()
+	}
 	if err != nil {
 		return fmt.Errorf("encode record %q: %w", key, err)
 	}
-	t.set(key, b)
+	*rec = touched{rec.key, b, r, true, true}
 	return nil
 }
 
