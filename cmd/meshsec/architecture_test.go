@@ -21,6 +21,7 @@ const module = "github.com/meshsec/meshsec/"
 var rooms = []string{
 	"bls",
 	"attest",
+	"attest/evidence",
 	"store/trie",
 	"store/ledger",
 	"store/ledger/ledgertest",
@@ -38,7 +39,7 @@ var rooms = []string{
 }
 
 // pure rooms know no network, disk, clock, goroutine or other process.
-var pure = []string{"bls", "attest", "store/trie", "store/ledger"}
+var pure = []string{"bls", "attest", "attest/evidence", "store/trie", "store/ledger"}
 
 // impure is what a pure room must not import.
 var impure = []string{
