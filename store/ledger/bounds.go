@@ -1,7 +1,5 @@
 package ledger
 
-import "errors"
-
 // An epoch's work is bounded (DESIGN §3.3): by the bytes of the operations that it
 // executes, and by the records that they read and write. A quarter of both is reserved
 // for the operations that anybody may submit, since the safety of the peers hangs on
@@ -76,16 +74,10 @@ func (m *machine) wait(k Kind, encoded []byte) (*Receipt, error) {
 		}
 		return save(m.tx, metaKey, meta)
 	})
-	var refusal *Refusal
-	switch {
-	case errors.As(err, &refusal):
-		r.Code, r.Reason = uint8(refusal.Code), []byte(refusal.Reason)
-	case err != nil:
-		return nil, err
-	default:
+	if err == nil {
 		r.Code, r.Reason = uint8(CodeQueued), []byte("the epoch is full: it is executed in a later one")
 	}
-	return r, nil
+	return r, r.refused(err)
 }
 
 // drain executes what waited since earlier epochs, as far as it fits; the open

@@ -51,20 +51,15 @@ func (in *EpochInput) Check(spec *ChainSpec, parent *attest.Checkpoint) error {
 // version adds. The rules are those of m, which names the chain by in.ChainID.
 // An error means bad input (see Check) or a damaged state, never a bad operation.
 func Execute(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochInput) (*Result, error) {
-	spec := m.Chain(string(in.ChainID))
-	if spec == nil {
-		return nil, fmt.Errorf("chain %q is not in the network", in.ChainID)
-	}
-	if err := in.Check(spec, parent); err != nil {
+	run, err := begin(m, parent, tree, in)
+	if err != nil {
 		return nil, err
 	}
-	run := newRun(m, spec, tree, in.Epoch)
-	run.machine.parent = parent.Root()
 	if err := run.operations(in); err != nil {
 		return nil, err
 	}
 	if err := run.end(); err != nil {
-		return nil, fmt.Errorf("end epoch %d of %s: %w", in.Epoch, spec.ID, err)
+		return nil, fmt.Errorf("end epoch %d of %s: %w", in.Epoch, in.ChainID, err)
 	}
 	last := in.Blocks[len(in.Blocks)-1]
 	result, err := run.result(run.set, &attest.Checkpoint{
@@ -92,6 +87,20 @@ type run struct {
 
 	stop   *StepWitness // where a witness is wanted: of the step with this index
 	stopAt int
+}
+
+// begin checks that in can follow parent, and makes the run that follows it.
+func begin(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochInput) (*run, error) {
+	spec := m.Chain(string(in.ChainID))
+	if spec == nil {
+		return nil, fmt.Errorf("chain %q is not in the network", in.ChainID)
+	}
+	if err := in.Check(spec, parent); err != nil {
+		return nil, err
+	}
+	run := newRun(m, spec, tree, in.Epoch)
+	run.machine.parent = parent.Root()
+	return run, nil
 }
 
 func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
@@ -139,38 +148,27 @@ func (r *run) operation(encoded []byte) error {
 }
 
 func (r *run) order(encoded []byte) error {
-	kind, ok := peekKind(encoded)
-	execute := !ok // what is no operation is refused at once
-	if ok {
+	op, malformed := DecodeOperation(encoded)
+	if malformed == nil {
+		kind := Kind(op.Kind)
 		waits, err := r.machine.waits(kind)
 		if err != nil {
 			return err
 		}
-		execute = !waits && r.fits(kind, len(encoded))
+		if waits || !r.fits(kind, len(encoded)) {
+			receipt, err := r.machine.wait(kind, encoded)
+			if err != nil {
+				return err
+			}
+			return r.receipt(StepOperation, receipt)
+		}
 	}
-	var receipt *Receipt
-	var err error
-	if execute {
-		receipt, err = r.machine.apply(encoded)
-	} else {
-		receipt, err = r.machine.wait(kind, encoded)
-	}
+	receipt, err := r.machine.applyDecoded(encoded, op, malformed)
 	if err != nil {
 		return err
 	}
-	if execute {
-		r.spend(len(encoded))
-	}
+	r.spend(len(encoded))
 	return r.receipt(StepOperation, receipt)
-}
-
-// peekKind is the kind of an encoded operation; not ok for what is none.
-func peekKind(encoded []byte) (Kind, bool) {
-	op, err := DecodeOperation(encoded)
-	if err != nil {
-		return 0, false
-	}
-	return Kind(op.Kind), true
 }
 
 // receipt writes the step of an operation.

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -47,25 +46,23 @@ func (m *machine) step(f func() error) error {
 
 // apply runs one encoded operation and tells what became of it.
 func (m *machine) apply(encoded []byte) (*Receipt, error) {
+	op, err := DecodeOperation(encoded)
+	return m.applyDecoded(encoded, op, err)
+}
+
+// applyDecoded is apply for what DecodeOperation made of encoded.
+func (m *machine) applyDecoded(encoded []byte, op *Operation, malformed error) (*Receipt, error) {
 	r := &Receipt{Operation: OperationID(encoded)}
 	err := m.step(func() error {
-		op, err := DecodeOperation(encoded)
-		if err != nil {
-			return err
+		if malformed != nil {
+			return malformed
 		}
 		if op.Expires != 0 && op.Expires < m.now {
 			return refuse(CodeExpired, "the operation expired %d ms before this block", m.now-op.Expires)
 		}
 		return m.operation(op)
 	})
-	var refusal *Refusal
-	switch {
-	case errors.As(err, &refusal):
-		r.Code, r.Reason = uint8(refusal.Code), []byte(refusal.Reason)
-	case err != nil:
-		return nil, err
-	}
-	return r, nil
+	return r, r.refused(err)
 }
 
 // operation decodes the body, checks who signed, and runs it.

@@ -1,6 +1,9 @@
 package ledger
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Code classifies why an operation was refused; 0 is success. Codes are in the
 // receipts and so part of the protocol; the reason's text is too.
@@ -48,4 +51,15 @@ func refuse(code Code, format string, args ...any) error {
 		reason = reason[:256]
 	}
 	return &Refusal{code, reason}
+}
+
+// refused writes a refusal into the receipt. Any other error is returned: it says
+// nothing about the operation.
+func (r *Receipt) refused(err error) error {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) {
+		return err
+	}
+	r.Code, r.Reason = uint8(refusal.Code), []byte(refusal.Reason)
+	return nil
 }

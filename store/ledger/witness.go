@@ -37,19 +37,13 @@ type StepWitness struct {
 // that. tree is the state at parent and does not change. The error is that of
 // [Execute], or trie.ErrWitnessSize for a step that reads too much.
 func WitnessStep(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochInput, index int) (*StepWitness, error) {
-	spec := m.Chain(string(in.ChainID))
-	if spec == nil {
-		return nil, fmt.Errorf("chain %q is not in the network", in.ChainID)
-	}
-	if err := in.Check(spec, parent); err != nil {
+	run, err := begin(m, parent, tree, in)
+	if err != nil {
 		return nil, err
 	}
-	run := newRun(m, spec, tree, in.Epoch)
-	run.machine.parent = parent.Root()
 	run.stop = &StepWitness{Parent: run.machine.parent}
 	run.stopAt = index
-	err := run.operations(in)
-	if err == nil {
+	if err = run.operations(in); err == nil {
 		err = run.end()
 	}
 	switch {
@@ -58,7 +52,7 @@ func WitnessStep(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *Ep
 	case err != nil:
 		return nil, err
 	}
-	return nil, fmt.Errorf("epoch %d of %s has %d steps, not %d", in.Epoch, spec.ID, len(run.transcript.Steps), index+1)
+	return nil, fmt.Errorf("epoch %d of %s has %d steps, not %d", in.Epoch, in.ChainID, len(run.transcript.Steps), index+1)
 }
 
 // errStopped ends a run whose witness is complete.
