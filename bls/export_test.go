@@ -53,3 +53,15 @@ func HashToCurve(msg []byte) []byte {
 	h := hashToCurve(msg)
 	return h.Serialize()
 }
+
+// HashToCurveTagged is the point that msg is hashed to under a tag.
+func HashToCurveTagged(t interface{ Fatal(args ...any) }, msg []byte, tag string) herumi.G2 {
+	h, err := hashToCurveTagged(msg, tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// Uncompressed is a public key with both of its coordinates.
+func Uncompressed(k PublicKey) []byte { return k.point.point.SerializeUncompressed() }

@@ -2,20 +2,17 @@ package bls_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"strings"
 	"testing"
 
-	herumi "github.com/herumi/bls-eth-go-binary/bls"
 	"pgregory.net/rapid"
 
 	"github.com/meshsec/meshsec/bls"
 )
 
-// herumi cannot run the hash_to_G2 vectors as a whole: its SetDstG2 takes any tag
-// and then uses its first 43 bytes, the length of the Ethereum one. So hash_to_curve
-// is composed here from the specification and herumi's map to the curve; the vectors
-// check the composition, and the composition checks what the package uses.
+// hash_to_curve exists twice in the package: herumi's, which knows one tag, and the
+// one for any tag, composed from the specification and herumi's map to the curve. The
+// vectors check the composition, and the composition checks herumi's.
 
 const ciphersuiteTag = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 
@@ -39,7 +36,7 @@ func runHashToG2(t *testing.T, path string) {
 		}
 		want = append(append(want, imBytes...), reBytes...)
 	}
-	point := composedHashToG2(t, []byte(v.Input.Message), vectorTag)
+	point := bls.HashToCurveTagged(t, []byte(v.Input.Message), vectorTag)
 	if got := point.SerializeUncompressed(); !bytes.Equal(got, want) {
 		t.Fatalf("got %x, want %x", got, want)
 	}
@@ -48,57 +45,48 @@ func runHashToG2(t *testing.T, path string) {
 func TestMessagesAreHashedToTheCurveAsSpecified(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		msg := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "message")
-		want := composedHashToG2(t, msg, ciphersuiteTag)
+		want := bls.HashToCurveTagged(t, msg, ciphersuiteTag)
 		if got := bls.HashToCurve(msg); !bytes.Equal(got, want.Serialize()) {
 			t.Fatalf("%x hashes to %x, want %x", msg, got, want.Serialize())
 		}
 	})
 }
 
-// composedHashToG2 is hash_to_curve of RFC 9380 §3 for G2: two field elements, each
-// mapped, and the results added up. herumi's map clears the cofactor of each, which
-// comes to the same as clearing that of the sum.
-func composedHashToG2(t fataler, msg []byte, tag string) herumi.G2 {
-	bls.Ready()
-	const elementSize = 64
-	uniform := expandMessage(msg, tag, 4*elementSize)
-	var sum herumi.G2
-	for range 2 {
-		var u herumi.Fp2
-		for i := range u.D {
-			if err := u.D[i].SetBigEndianMod(uniform[:elementSize]); err != nil {
-				t.Fatal(err)
-			}
-			uniform = uniform[elementSize:]
-		}
-		var q herumi.G2
-		if err := herumi.MapToG2(&q, &u); err != nil {
-			t.Fatal(err)
-		}
-		herumi.G2Add(&sum, &sum, &q)
+func TestSignatureOfAnotherTagIsVoid(t *testing.T) {
+	key := newKey(t, 1)
+	msg := []byte("message")
+	sig := key.Sign(msg)
+	if !bls.VerifyTagged(key.PublicKey(), ciphersuiteTag, msg, sig) {
+		t.Error("a signature is not valid under the tag of the package")
 	}
-	return sum
+	for _, tag := range []string{"", "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_", ciphersuiteTag + "x", strings.Repeat("x", 256)} {
+		if bls.VerifyTagged(key.PublicKey(), tag, msg, sig) {
+			t.Errorf("valid under the tag %q", tag)
+		}
+	}
+	if bls.VerifyTagged(key.PublicKey(), ciphersuiteTag, []byte("massage"), sig) || bls.VerifyTagged(bls.PublicKey{}, ciphersuiteTag, msg, sig) {
+		t.Error("valid for another message or no key")
+	}
 }
 
-// expandMessage is expand_message_xmd of RFC 9380 §5.3.1 with SHA-256.
-func expandMessage(msg []byte, tag string, size int) []byte {
-	suffix := append([]byte(tag), byte(len(tag)))
-	hash := func(parts ...[]byte) []byte {
-		digest := sha256.Sum256(bytes.Join(append(parts, suffix), nil))
-		return digest[:]
+func TestUncompressedKeysAreTheKeysWithTheOtherCoordinate(t *testing.T) {
+	key := newKey(t, 1).PublicKey()
+	long := bls.Uncompressed(key)
+	got, err := bls.ParseUncompressedPublicKey(long)
+	if err != nil || !got.Equal(key) {
+		t.Fatalf("parsed %v: %v", got, err)
 	}
-	b0 := hash(make([]byte, sha256.BlockSize), msg, []byte{byte(size >> 8), byte(size), 0})
-	block := make([]byte, sha256.Size)
-	var out []byte
-	for i := byte(1); len(out) < size; i++ {
-		mixed := make([]byte, sha256.Size)
-		for j := range mixed {
-			mixed[j] = b0[j] ^ block[j]
+	for _, wrong := range [][]byte{nil, long[:95], append(bytes.Clone(long), 0), make([]byte, 96), infinity(96, 0), flipped(long, 0), flipped(long, 47), flipped(long, 95)} {
+		if _, err := bls.ParseUncompressedPublicKey(wrong); err == nil {
+			t.Errorf("%x was parsed", wrong)
 		}
-		block = hash(mixed, []byte{i})
-		out = append(out, block...)
 	}
-	return out[:size]
+}
+
+func flipped(b []byte, at int) []byte {
+	c := bytes.Clone(b)
+	c[at] ^= 1
+	return c
 }
 
 type fataler interface{ Fatal(args ...any) }
