@@ -1,0 +1,101 @@
+package evidence
+
+import (
+	"fmt"
+)
+
+// Comet verifies evidence of CometBFT chains, v0.34 to v0.38 and v1. Its fields are
+// what the evidence may leave out; all may be empty.
+type Comet struct {
+	ChainID    string   // whose votes they are; without it what the evidence says
+	Validators [][]byte // files with the set at the height of the offence (the common height of a lunatic attack), the pages of an RPC's answer one after the other
+	Keys       [][]byte // files with keys of validators, in any order, and of others
+}
+
+// Verify judges all evidence in files, in their order. Files may also hold what the
+// evidence is compared with: signed headers, and headers with validators.
+//
+// A piece of evidence that breaks a rule has a report which says so. Errors are
+// [ErrShape] if a file holds nothing that is known, [ErrSize], a [*Missing], and those
+// of files that are malformed beside the evidence.
+func (c Comet) Verify(files ...[]byte) ([]Report, error) {
+	known, err := c.known()
+	if err != nil {
+		return nil, err
+	}
+	var pieces []cometPiece
+	for _, data := range files {
+		f, err := parseCometFile(data)
+		if err != nil {
+			return nil, err
+		}
+		if len(f.pieces)+len(f.lights)+len(f.sets) == 0 {
+			return nil, ErrShape
+		}
+		pieces = append(pieces, f.pieces...)
+		for _, l := range f.lights {
+			known.keys = append(known.keys, l.keys()...)
+		}
+		for _, s := range f.sets {
+			for _, v := range s.members {
+				known.keys = append(known.keys, v.key)
+			}
+		}
+		known.lights = append(known.lights, f.lights...)
+	}
+	if len(pieces) == 0 {
+		if len(known.lights) != 2 {
+			return nil, &Missing{fmt.Sprintf("there is no evidence in it, only %d signed headers: two conflicting ones would be", len(known.lights))}
+		}
+		pieces = []cometPiece{&cometMisbehaviour{known.lights[0], known.lights[1]}}
+	}
+	reports := make([]Report, len(pieces))
+	for i, p := range pieces {
+		r, err := p.judge(known)
+		if err != nil {
+			return nil, err
+		}
+		reports[i] = r.Report
+	}
+	return reports, nil
+}
+
+// known reads what the caller gives.
+func (c Comet) known() (*cometKnown, error) {
+	known := &cometKnown{chainID: c.ChainID}
+	for _, data := range c.Keys {
+		keys, err := parseCometKeys(data)
+		if err != nil {
+			return nil, fmt.Errorf("read the keys: %w", err)
+		}
+		known.keys = append(known.keys, keys...)
+	}
+	if len(c.Validators) == 0 {
+		return known, nil
+	}
+	var members []cometValidator
+	missed := 0
+	for _, data := range c.Validators {
+		f, err := parseCometFile(data)
+		if err != nil {
+			return nil, fmt.Errorf("read the validators: %w", err)
+		}
+		for _, l := range f.lights {
+			if l.set != nil {
+				f.sets = append(f.sets, l.set)
+			}
+		}
+		for _, s := range f.sets {
+			members = append(members, s.members...)
+		}
+		missed = max(missed, f.missed)
+	}
+	known.set = newCometSet(members)
+	if err := known.set.check(); err != nil {
+		return nil, fmt.Errorf("read the validators: %w; a mere list of keys is for --keys", err)
+	}
+	if missed > 0 && len(c.Validators) == 1 {
+		return nil, fmt.Errorf("read the validators: %d are missing: the RPC answers in pages, give each of them", missed)
+	}
+	return known, nil
+}

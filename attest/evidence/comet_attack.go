@@ -1,0 +1,230 @@
+package evidence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
+// cometMisbehaviour are two signed headers for one height, as a light client of IBC
+// or Interchain Security takes them; none is trusted more than the other.
+type cometMisbehaviour struct {
+	first, second *cometLight
+}
+
+func (m *cometMisbehaviour) kind() attest.FaultKind { return attest.FaultLightClientAttack }
+
+func (m *cometMisbehaviour) judge(known *cometKnown) (*cometReport, error) {
+	chainID, wrongChain, err := known.chain(m.first.header.chainID)
+	if err != nil {
+		return nil, err
+	}
+	r := newCometReport(m.kind().String(), m.first.header.chainID, m.first.header.height)
+	if !conflict(r, chainID, wrongChain, m.first, m.second) {
+		return r, nil
+	}
+	sets := [2]*cometSet{}
+	for i, l := range []*cometLight{m.first, m.second} {
+		if sets[i] = l.set; l.set == nil {
+			if sets[i] = known.setOf(l.header); sets[i] == nil {
+				return nil, &Missing{fmt.Sprintf("the header %X of height %d comes without its validators: give them with --validators", l.header.hash(), l.header.height)}
+			}
+		}
+	}
+	if known.set != nil && !bytes.Equal(known.set.hash(), m.first.header.validators) && !bytes.Equal(known.set.hash(), m.second.header.validators) {
+		r.step("validators", fmt.Errorf("the validator set that was given has the hash %X, which neither header has", known.set.hash()), "")
+		return r, nil
+	}
+	a, ok := signed(r, "commit of header_1", m.first, sets[0])
+	if !ok {
+		return r, nil
+	}
+	b, ok := signed(r, "commit of header_2", m.second, sets[1])
+	if !ok {
+		return r, nil
+	}
+	lunatic := m.first.header.contradicts(m.second.header)
+	if !lunatic && m.first.commit.round != m.second.commit.round {
+		return amnesia(r, m.first, m.second), nil
+	}
+	set := sets[0]
+	if known.set != nil {
+		set = known.set
+	}
+	name := "equivocation"
+	if lunatic {
+		name = "lunatic"
+	}
+	return convictBoth(r, name, a, b, set), nil
+}
+
+// cometAttack is LightClientAttackEvidence: a block that was shown to a light client
+// and that the chain never had.
+type cometAttack struct {
+	conflicting  *cometLight
+	commonHeight int64
+	claimed      []cometValidator // nobody is convicted for being in it
+}
+
+func readCometAttack(f cometFields) *cometAttack {
+	return &cometAttack{
+		conflicting:  readCometLight(f.open("conflictingblock")),
+		commonHeight: f.number(64, "commonheight"),
+		claimed:      readCometSet(f, "byzantinevalidators").members,
+	}
+}
+
+func (a *cometAttack) kind() attest.FaultKind { return attest.FaultLightClientAttack }
+
+func (a *cometAttack) judge(known *cometKnown) (*cometReport, error) {
+	block := a.conflicting
+	chainID, wrongChain, err := known.chain(block.header.chainID)
+	if err != nil {
+		return nil, err
+	}
+	r := newCometReport(a.kind().String(), block.header.chainID, block.header.height)
+	if block.set == nil {
+		r.step("form", errors.New("the conflicting block comes without its validator set"), "")
+		return r, nil
+	}
+	if a.commonHeight <= 0 || a.commonHeight > block.header.height {
+		r.step("form", fmt.Errorf("the common height %d is not between 1 and %d, the height of the conflicting block", a.commonHeight, block.header.height), "")
+		return r, nil
+	}
+	trusted := known.light(block.header.chainID, block.header.height)
+	if trusted == nil {
+		return nil, &Missing{fmt.Sprintf("to compare with, the signed header of %s at height %d is needed: give the answer of the chain's RPC to /commit?height=%d as another FILE", block.header.chainID, block.header.height, block.header.height)}
+	}
+	if !conflict(r, chainID, wrongChain, block, trusted) {
+		return r, nil
+	}
+	trustedSet := known.setOf(trusted.header, trusted.set, block.set)
+	if trustedSet == nil {
+		return nil, &Missing{fmt.Sprintf("the validators of %s at height %d are needed: give them with --validators", block.header.chainID, block.header.height)}
+	}
+	forged, ok := signed(r, "commit of the conflicting block", block, block.set)
+	if !ok {
+		return r, nil
+	}
+	real, ok := signed(r, "commit of the trusted header", trusted, trustedSet)
+	if !ok {
+		return r, nil
+	}
+	if !block.header.contradicts(trusted.header) {
+		if block.commit.round != trusted.commit.round {
+			return amnesia(r, block, trusted), nil
+		}
+		return a.compare(convictBoth(r, "equivocation", forged, real, trustedSet)), nil
+	}
+	return a.lunatic(r, known, forged)
+}
+
+// lunatic convicts those of the common validators who signed the forged block: what
+// set that block names is up to who forged it.
+func (a *cometAttack) lunatic(r *cometReport, known *cometKnown, forged map[string]int64) (*cometReport, error) {
+	if a.commonHeight == a.conflicting.header.height {
+		r.step("attack", errors.New("the conflicting header was made up, but the common height is its own: the blocks have no common one there"), "")
+		return r, nil
+	}
+	common := known.set
+	if common == nil {
+		if l := known.light(a.conflicting.header.chainID, a.commonHeight); l != nil {
+			common = known.setOf(l.header, l.set)
+		}
+	}
+	if common == nil {
+		return nil, &Missing{fmt.Sprintf("the validators of %s at the common height %d are needed: give them with --validators", a.conflicting.header.chainID, a.commonHeight)}
+	}
+	if err := common.check(); err != nil {
+		r.step("common validators", err, "")
+		return r, nil
+	}
+	guilty, power := map[string]int64{}, int64(0)
+	for address := range forged {
+		if v, ok := common.find([]byte(address)); ok {
+			guilty[address] = v.power
+			power += v.power
+		}
+	}
+	if r.must("attack", 3*power > common.total(),
+		fmt.Errorf("the signers of the conflicting block hold %d of %d at the common height, which is not more than 1/3", power, common.total()),
+		"lunatic: the header was made up; %d of %d at height %d signed it", power, common.total(), a.commonHeight) {
+		r.convict(guilty, common.total())
+	}
+	return a.compare(r), nil
+}
+
+// compare notes where the evidence names others than the signatures do.
+func (a *cometAttack) compare(r *cometReport) *cometReport {
+	if !r.Valid {
+		return r
+	}
+	claimed := map[string]bool{}
+	for _, v := range a.claimed {
+		claimed[fmt.Sprintf("%X", v.address)] = true
+	}
+	same := len(claimed) == len(r.Offenders)
+	for _, o := range r.Offenders {
+		same = same && claimed[o.Name]
+	}
+	note := "as the evidence lists them"
+	if !same {
+		note = "derived from the signatures; the evidence lists others, which convicts and acquits nobody"
+	}
+	r.step("offenders", nil, "%d, %s", len(r.Offenders), note)
+	return r
+}
+
+// conflict checks that two signed headers are different blocks of one chain and height.
+func conflict(r *cometReport, chainID string, wrongChain error, a, b *cometLight) bool {
+	for _, l := range []*cometLight{a, b} {
+		if err := l.check(); err != nil {
+			return r.step("headers", err, "")
+		}
+	}
+	if a.header.chainID != b.header.chainID {
+		wrongChain = fmt.Errorf("the headers are of two chains, %s and %s", a.header.chainID, b.header.chainID)
+	}
+	return r.step("headers", nil, "%X and %X, as their commits name them", a.header.hash(), b.header.hash()) &&
+		r.step("chain", wrongChain, "%s", chainID) &&
+		r.must("height", a.header.height == b.header.height,
+			fmt.Errorf("the headers are of two heights, %d and %d", a.header.height, b.header.height), "%d", a.header.height) &&
+		r.must("blocks", !bytes.Equal(a.header.hash(), b.header.hash()),
+			fmt.Errorf("both headers are the same block, %X", a.header.hash()), "they differ")
+}
+
+// signed checks a commit and says who signed.
+func signed(r *cometReport, name string, l *cometLight, set *cometSet) (map[string]int64, bool) {
+	signers, power, err := l.signedBy(set)
+	if !r.step(name, err, "%d of %d validators, with %d of %d, signed in round %d", len(signers), len(set.members), power, set.total(), l.commit.round) {
+		return nil, false
+	}
+	return signers, true
+}
+
+// amnesia: both blocks may have come about in the order of their rounds, and who broke
+// the lock in between is not in the signatures.
+func amnesia(r *cometReport, a, b *cometLight) *cometReport {
+	r.step("attack", nil, "amnesia: signed in rounds %d and %d, which convicts nobody", a.commit.round, b.commit.round)
+	r.Valid = true
+	return r
+}
+
+// convictBoth convicts who signed both blocks and is in the set.
+func convictBoth(r *cometReport, attack string, a, b map[string]int64, set *cometSet) *cometReport {
+	guilty, power := map[string]int64{}, int64(0)
+	for address := range a {
+		v, member := set.find([]byte(address))
+		if _, both := b[address]; both && member {
+			guilty[address] = v.power
+			power += v.power
+		}
+	}
+	if r.must("attack", len(guilty) > 0, errors.New("no validator signed both blocks"),
+		"%s: %d validators with %d of %d signed both", attack, len(guilty), power, set.total()) {
+		r.convict(guilty, set.total())
+	}
+	return r
+}

@@ -1,0 +1,29 @@
+package evidence
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// cometBlock is a block that carries evidence, as far as it matters for that.
+type cometBlock struct {
+	header *cometHeader
+	id     []byte // the hash that the file gives the block, none if it gives none
+	leaves [][]byte
+	opaque bool // there is evidence of which the leaf is not known
+}
+
+// judge checks that the evidence is the block's: by the block's hash, which holds the
+// header, and the header, which holds the root of the evidence.
+func (b *cometBlock) judge(r *cometReport) bool {
+	if err := b.header.check(); err != nil {
+		return r.step("block", err, "")
+	}
+	if hash := b.header.hash(); b.id != nil && !bytes.Equal(hash, b.id) {
+		return r.step("block", fmt.Errorf("the header's hash is %X, the block is called %X", hash, b.id), "")
+	}
+	if root := merkleRoot(b.leaves); !b.opaque && !bytes.Equal(root, b.header.evidence) {
+		return r.step("block", fmt.Errorf("the hash of the block's evidence is %X, its header says %X", root, b.header.evidence), "")
+	}
+	return r.step("block", nil, "%d, %X", b.header.height, b.header.hash())
+}

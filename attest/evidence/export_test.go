@@ -1,0 +1,41 @@
+package evidence
+
+// SignedBlock checks the block of an RPC's answer: its hash, its validators' hash and
+// its commit, and says how many signed it.
+func SignedBlock(data []byte) (signers int, err error) {
+	f, err := parseCometFile(data)
+	if err != nil {
+		return 0, err
+	}
+	l := f.lights[0]
+	if err := l.check(); err != nil {
+		return 0, err
+	}
+	all, _, err := l.signedBy(l.set)
+	return len(all), err
+}
+
+// SignBytes are the canonical bytes of both votes of the first double vote in a file.
+func SignBytes(data []byte, chainID string) (a, b []byte) {
+	f, err := parseCometFile(data)
+	if err != nil {
+		return nil, nil
+	}
+	d := f.pieces[0].(*cometDoubleVote)
+	return d.a.signBytes(chainID), d.b.signBytes(chainID)
+}
+
+// ParseCometKeys is how many keys are in a file of keys.
+func ParseCometKeys(data []byte) (int, error) {
+	keys, err := parseCometKeys(data)
+	return len(keys), err
+}
+
+// ParseCometFile is how many pieces of evidence are in a file.
+func ParseCometFile(data []byte) (int, error) {
+	f, err := parseCometFile(data)
+	if err != nil {
+		return 0, err
+	}
+	return len(f.pieces), nil
+}
