@@ -24,13 +24,13 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 		return nil, err
 	}
 	var pieces []cometPiece
-	for _, data := range files {
+	for i, data := range files {
 		f, err := parseCometFile(data)
-		if err != nil {
-			return nil, err
+		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets) == 0 {
+			err = ErrShape
 		}
-		if len(f.pieces)+len(f.lights)+len(f.sets) == 0 {
-			return nil, ErrShape
+		if err != nil {
+			return nil, inFile(i, len(files), err)
 		}
 		pieces = append(pieces, f.pieces...)
 		for _, l := range f.lights {

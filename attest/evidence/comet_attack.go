@@ -16,7 +16,7 @@ type cometMisbehaviour struct {
 
 func (m *cometMisbehaviour) kind() attest.FaultKind { return attest.FaultLightClientAttack }
 
-func (m *cometMisbehaviour) judge(known *cometKnown) (*cometReport, error) {
+func (m *cometMisbehaviour) judge(known *cometKnown) (*reportWriter, error) {
 	chainID, wrongChain, err := known.chain(m.first.header.chainID)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func readCometAttack(f cometFields) *cometAttack {
 
 func (a *cometAttack) kind() attest.FaultKind { return attest.FaultLightClientAttack }
 
-func (a *cometAttack) judge(known *cometKnown) (*cometReport, error) {
+func (a *cometAttack) judge(known *cometKnown) (*reportWriter, error) {
 	block := a.conflicting
 	chainID, wrongChain, err := known.chain(block.header.chainID)
 	if err != nil {
@@ -123,7 +123,7 @@ func (a *cometAttack) judge(known *cometKnown) (*cometReport, error) {
 
 // lunatic convicts those of the common validators who signed the forged block: what
 // set that block names is up to who forged it.
-func (a *cometAttack) lunatic(r *cometReport, known *cometKnown, forged map[string]int64) (*cometReport, error) {
+func (a *cometAttack) lunatic(r *reportWriter, known *cometKnown, forged map[string]int64) (*reportWriter, error) {
 	if a.commonHeight == a.conflicting.header.height {
 		r.step("attack", errors.New("the conflicting header was made up, but the common height is its own: the blocks have no common one there"), "")
 		return r, nil
@@ -157,7 +157,7 @@ func (a *cometAttack) lunatic(r *cometReport, known *cometKnown, forged map[stri
 }
 
 // compare notes where the evidence names others than the signatures do.
-func (a *cometAttack) compare(r *cometReport) *cometReport {
+func (a *cometAttack) compare(r *reportWriter) *reportWriter {
 	if !r.Valid {
 		return r
 	}
@@ -178,7 +178,7 @@ func (a *cometAttack) compare(r *cometReport) *cometReport {
 }
 
 // conflict checks that two signed headers are different blocks of one chain and height.
-func conflict(r *cometReport, chainID string, wrongChain error, a, b *cometLight) bool {
+func conflict(r *reportWriter, chainID string, wrongChain error, a, b *cometLight) bool {
 	for _, l := range []*cometLight{a, b} {
 		if err := l.check(); err != nil {
 			return r.step("headers", err, "")
@@ -196,7 +196,7 @@ func conflict(r *cometReport, chainID string, wrongChain error, a, b *cometLight
 }
 
 // signed checks a commit and says who signed.
-func signed(r *cometReport, name string, l *cometLight, set *cometSet) (map[string]int64, bool) {
+func signed(r *reportWriter, name string, l *cometLight, set *cometSet) (map[string]int64, bool) {
 	signers, power, err := l.signedBy(set)
 	if !r.step(name, err, "%d of %d validators, with %d of %d, signed in round %d", len(signers), len(set.members), power, set.total(), l.commit.round) {
 		return nil, false
@@ -206,14 +206,14 @@ func signed(r *cometReport, name string, l *cometLight, set *cometSet) (map[stri
 
 // amnesia: both blocks may have come about in the order of their rounds, and who broke
 // the lock in between is not in the signatures.
-func amnesia(r *cometReport, a, b *cometLight) *cometReport {
+func amnesia(r *reportWriter, a, b *cometLight) *reportWriter {
 	r.step("attack", nil, "amnesia: signed in rounds %d and %d, which convicts nobody", a.commit.round, b.commit.round)
 	r.Valid = true
 	return r
 }
 
 // convictBoth convicts who signed both blocks and is in the set.
-func convictBoth(r *cometReport, attack string, a, b map[string]int64, set *cometSet) *cometReport {
+func convictBoth(r *reportWriter, attack string, a, b map[string]int64, set *cometSet) *reportWriter {
 	guilty, power := map[string]int64{}, int64(0)
 	for address := range a {
 		v, member := set.find([]byte(address))

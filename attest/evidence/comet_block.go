@@ -15,7 +15,7 @@ type cometBlock struct {
 
 // judge checks that the evidence is the block's: by the block's hash, which holds the
 // header, and the header, which holds the root of the evidence.
-func (b *cometBlock) judge(r *cometReport) bool {
+func (b *cometBlock) judge(r *reportWriter) bool {
 	if err := b.header.check(); err != nil {
 		return r.step("block", err, "")
 	}

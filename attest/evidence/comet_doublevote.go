@@ -45,7 +45,7 @@ func (d *cometDoubleVote) proto() protoMessage {
 func (d *cometDoubleVote) kind() attest.FaultKind { return attest.FaultConsensusEquivocation }
 
 // judge goes from cheap to dear: form, contradiction, key, signatures.
-func (d *cometDoubleVote) judge(known *cometKnown) (*cometReport, error) {
+func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
 	chainID, wrongChain, err := known.chain(d.from.chainID)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ type cometSide struct {
 func (d *cometDoubleVote) sides() []cometSide { return []cometSide{{"vote_a", &d.a}, {"vote_b", &d.b}} }
 
 // contradicts checks that one validator may not sign both.
-func (d *cometDoubleVote) contradicts(r *cometReport) bool {
+func (d *cometDoubleVote) contradicts(r *reportWriter) bool {
 	a, b := &d.a, &d.b
 	order := "in the order that CometBFT wants"
 	if !a.block.precedes(&b.block) {

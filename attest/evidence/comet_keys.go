@@ -18,7 +18,7 @@ const (
 // key on each line, as hex or base64, ed25519 unless its type stands before it with
 // a colon.
 func parseCometKeys(data []byte) ([]cometKey, error) {
-	if len(data) > maxCometFile {
+	if len(data) > MaxFile {
 		return nil, ErrSize
 	}
 	var keys []cometKey

@@ -9,10 +9,8 @@ import (
 	"github.com/meshsec/meshsec/attest"
 )
 
-// What a file may hold. Blocks are the largest: 100 MB is CometBFT's own limit, and
-// what carries evidence is far below.
+// What a file may hold.
 const (
-	maxCometFile     = 16 << 20
 	maxCometPieces   = 1000 // of evidence
 	maxCometWrappers = 8    // around evidence: an answer of an RPC, a transaction, a message
 )
@@ -20,7 +18,7 @@ const (
 // cometPiece is one piece of evidence.
 type cometPiece interface {
 	kind() attest.FaultKind
-	judge(known *cometKnown) (*cometReport, error)
+	judge(known *cometKnown) (*reportWriter, error)
 }
 
 // cometFile is what was found in a file.
@@ -39,7 +37,7 @@ type cometMalformed struct {
 
 func (m cometMalformed) kind() attest.FaultKind { return m.of }
 
-func (m cometMalformed) judge(*cometKnown) (*cometReport, error) {
+func (m cometMalformed) judge(*cometKnown) (*reportWriter, error) {
 	r := newCometReport(m.of.String(), "", 0)
 	r.step("form", m.cause, "")
 	return r, nil
@@ -49,7 +47,7 @@ func (m cometMalformed) judge(*cometKnown) (*cometReport, error) {
 // JSON, and those of a malformed header or set in it. What follows the evidence makes it
 // invalid: nobody can say which of the two was meant.
 func parseCometFile(data []byte) (*cometFile, error) {
-	if len(data) > maxCometFile {
+	if len(data) > MaxFile {
 		return nil, ErrSize
 	}
 	f := &cometFile{}
@@ -213,7 +211,10 @@ func (f *cometFile) readValidators(o cometFields) error {
 		f.missed += int(total) - len(set.members)
 	}
 	f.sets = append(f.sets, set)
-	return *o.err
+	if *o.err != nil {
+		return fmt.Errorf("%w: %w", ErrShape, *o.err) // others have validators, too
+	}
+	return nil
 }
 
 // readDecodedDoubleVote reads a double vote that was taken apart: each vote has only

@@ -1,6 +1,8 @@
 // Package evidence verifies proofs of misbehaviour in the forms in which other
-// software writes them, offline, and says in a [Report] what it looked at.
+// software writes them, and this protocol's own, offline, and says in a [Report] what
+// it looked at.
 //
+//	Mesh     fault proofs of this protocol
 //	Comet    CometBFT v0.34 to v0.38 and v1: DuplicateVoteEvidence,
 //	         LightClientAttackEvidence, blocks that carry them, and what a provider
 //	         chain of Interchain Security takes

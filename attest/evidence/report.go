@@ -12,15 +12,12 @@ type Report struct {
 	Failed    string     `json:"failed,omitempty"` // one sentence: which rule failed
 }
 
-// Offender is a validator that the evidence convicts, with its share of power where
-// that is known.
 type Offender struct {
 	Name  string `json:"name"`
 	Power string `json:"power,omitempty"`
 	Total string `json:"total,omitempty"`
 }
 
-// Check is one rule that was looked at. What is not OK makes the evidence invalid.
 type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`

@@ -17,7 +17,7 @@ import (
 )
 
 func newFault() *cobra.Command {
-	return newGroup("fault", "Look at fault proofs", newFaultList(), newFaultShow())
+	return newGroup("fault", "Look at fault proofs", newFaultList(), newFaultShow(), newFaultVerify())
 }
 
 func newFaultList() *cobra.Command {

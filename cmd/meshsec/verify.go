@@ -132,9 +132,13 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	return readAllBounded(f, path, limit)
+}
+
+func readAllBounded(r io.Reader, name string, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes, which no such file has", path, limit)
+		err = fmt.Errorf("%s has more than %d bytes, which no such file has", name, limit)
 	}
 	return b, err
 }

@@ -6,15 +6,15 @@ import (
 	"strconv"
 )
 
-// cometReport writes a report, check by check.
-type cometReport struct{ Report }
+// reportWriter writes a report, check by check.
+type reportWriter struct{ Report }
 
-func newCometReport(kind, chain string, height int64) *cometReport {
-	return &cometReport{Report{Kind: kind, Chain: chain, Height: uint64(max(height, 0)), Offenders: []Offender{}, Checks: []Check{}}}
+func newCometReport(kind, chain string, height int64) *reportWriter {
+	return &reportWriter{Report{Kind: kind, Chain: chain, Height: uint64(max(height, 0)), Offenders: []Offender{}, Checks: []Check{}}}
 }
 
 // step records a check, which err fails, and says whether to go on.
-func (r *cometReport) step(name string, err error, detail string, args ...any) bool {
+func (r *reportWriter) step(name string, err error, detail string, args ...any) bool {
 	if err != nil {
 		r.Checks = append(r.Checks, Check{Name: name, Detail: err.Error()})
 		r.Failed = err.Error()
@@ -25,7 +25,7 @@ func (r *cometReport) step(name string, err error, detail string, args ...any) b
 }
 
 // must is step for a condition and what it means if it does not hold.
-func (r *cometReport) must(name string, holds bool, failed error, detail string, args ...any) bool {
+func (r *reportWriter) must(name string, holds bool, failed error, detail string, args ...any) bool {
 	if holds {
 		failed = nil
 	}
@@ -33,7 +33,7 @@ func (r *cometReport) must(name string, holds bool, failed error, detail string,
 }
 
 // convict names the offenders, the mightiest first, and makes the report valid.
-func (r *cometReport) convict(powers map[string]int64, total int64) {
+func (r *reportWriter) convict(powers map[string]int64, total int64) {
 	names := make([]string, 0, len(powers))
 	for address := range powers {
 		names = append(names, address)

@@ -1,0 +1,155 @@
+package evidence
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
+// Mesh verifies this protocol's own fault proofs. Its fields are what a proof does
+// not hold.
+type Mesh struct {
+	ChainID string          // whose fault it must be; empty: any chain's
+	Network *attest.Network // the hash of the manifest
+	Sets    [][]byte        // files with validator sets, the one of the epoch of the offence among them
+}
+
+// Verify judges all proofs in files, in their order: the answer of a node about a
+// fault or a list of them, or the canonical bytes of a proof, also in hex. Errors are
+// [ErrShape], [*Missing], and those of a malformed set.
+func (m Mesh) Verify(files ...[]byte) ([]Report, error) {
+	var proofs []*attest.FaultProof
+	for i, data := range files {
+		found, err := parseMeshFile(data)
+		if err != nil {
+			return nil, inFile(i, len(files), err)
+		}
+		proofs = append(proofs, found...)
+	}
+	sets, err := m.sets()
+	if err != nil {
+		return nil, err
+	}
+	reports := make([]Report, len(proofs))
+	for i, p := range proofs {
+		if reports[i], err = m.judge(sets, p); err != nil {
+			return nil, err
+		}
+	}
+	return reports, nil
+}
+
+// meshFault is how a node tells of a fault.
+type meshFault struct {
+	Proof string `json:"proof"`
+}
+
+func parseMeshFile(data []byte) ([]*attest.FaultProof, error) {
+	var list []meshFault
+	var single meshFault
+	switch text := bytes.TrimSpace(data); {
+	case len(text) > MaxFile:
+		return nil, ErrSize
+	case json.Unmarshal(text, &single) == nil:
+		list = []meshFault{single}
+	case json.Unmarshal(text, &list) == nil:
+	default:
+		list = []meshFault{{Proof: string(text)}}
+	}
+	var proofs []*attest.FaultProof
+	for _, f := range list {
+		b := unhex([]byte(f.Proof))
+		if len(b) == 0 {
+			return nil, ErrShape
+		}
+		p, err := attest.DecodeFaultProof(b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrShape, err)
+		}
+		proofs = append(proofs, p)
+	}
+	if len(proofs) == 0 {
+		return nil, ErrShape
+	}
+	return proofs, nil
+}
+
+// unhex is what hex digits stand for, or else the bytes themselves.
+func unhex(data []byte) []byte {
+	text := bytes.TrimPrefix(bytes.TrimSpace(data), []byte("0x"))
+	if b, err := hex.DecodeString(string(text)); err == nil {
+		return b
+	}
+	return data
+}
+
+// sets reads validator sets: as a node answers about a certificate, or the canonical
+// bytes of one, also in hex.
+func (m Mesh) sets() ([]*attest.Set, error) {
+	var all []*attest.Set
+	for _, data := range m.Sets {
+		var answer struct {
+			Set  string `json:"set"`
+			Next string `json:"next"`
+		}
+		encoded := [][]byte{unhex(data)}
+		if json.Unmarshal(data, &answer) == nil {
+			encoded = [][]byte{unhex([]byte(answer.Set)), unhex([]byte(answer.Next))}
+		}
+		for _, b := range encoded {
+			if len(b) == 0 {
+				continue
+			}
+			v, err := attest.DecodeValidatorSet(b)
+			if err != nil {
+				return nil, fmt.Errorf("read the validators: %w", err)
+			}
+			set, err := attest.NewSet(v)
+			if err != nil {
+				return nil, fmt.Errorf("read the validators: %w", err)
+			}
+			all = append(all, set)
+		}
+	}
+	return all, nil
+}
+
+func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
+	r := &reportWriter{Report{Kind: attest.FaultKind(p.Kind).String(), Offenders: []Offender{}, Checks: []Check{}}}
+	accusation, err := attest.Peek(p)
+	if errors.Is(err, attest.RuleUnsupported) {
+		return Report{}, &Missing{fmt.Sprintf("this version can't judge proofs of kind %s: use a newer one", r.Kind)}
+	}
+	r.Chain, r.Epoch = accusation.ChainID, accusation.Epoch
+	if !r.step("form", err, "canonical; %d validators are accused, of the set %x", accusation.Accused.Count(), accusation.ValidatorsRoot) ||
+		!r.must("chain", m.ChainID == "" || m.ChainID == accusation.ChainID,
+			fmt.Errorf("the proof is about chain %s, not %s", accusation.ChainID, m.ChainID), "%s", accusation.ChainID) {
+		return r.Report, nil
+	}
+	if m.Network == nil {
+		return Report{}, &Missing{"signatures are bound to a network: give its --manifest"}
+	}
+	for _, set := range sets {
+		if set.Root() == accusation.ValidatorsRoot {
+			return m.signed(r, set, p), nil
+		}
+	}
+	return Report{}, &Missing{fmt.Sprintf("the validator set %x of %s is needed, which signed epoch %d: give with --validators what a node answers to /v1/ledgers/%s/certificates/%d",
+		accusation.ValidatorsRoot, accusation.ChainID, accusation.Epoch, accusation.ChainID, accusation.Epoch)}
+}
+
+func (m Mesh) signed(r *reportWriter, set *attest.Set, p *attest.FaultProof) Report {
+	fault, err := attest.VerifyFault(*m.Network, set, p)
+	if !r.step("signatures", err, "both are valid on network %s", m.Network) {
+		return r.Report
+	}
+	for _, o := range fault.Offenders() {
+		r.Offenders = append(r.Offenders, Offender{Name: hex.EncodeToString(o.Account[:]), Power: o.Power.Dec(), Total: o.Total.Dec()})
+	}
+	r.Valid = true
+	return r.Report
+}
