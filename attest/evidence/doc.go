@@ -6,13 +6,15 @@
 //	Comet    CometBFT v0.34 to v0.38 and v1: DuplicateVoteEvidence,
 //	         LightClientAttackEvidence, blocks that carry them, and what a provider
 //	         chain of Interchain Security takes
+//	Ethereum attester and proposer slashings of a beacon chain, see [ParseEthereum]
+//	         and [EthereumFiles]
 //
 // # Invariants
 //
 //   - Signatures convict, claims do not: offenders are derived from what verifies,
 //     never from a list in the evidence.
 //   - A report is valid exactly if each of its checks is OK, and the first that is
-//     not OK ends it.
+//     not OK ends it; of two signatures both are looked at.
 //   - What is missing is not what is wrong: evidence that can't be judged without
 //     something that the caller has to give is a [Missing], not an invalid report.
 //   - Input is bounded before it is parsed, and each level of JSON is only opened on

@@ -21,6 +21,7 @@ type verifyInput struct {
 	network    *attest.Network
 	validators [][]byte
 	keys       [][]byte
+	ethereum   *evidence.EthereumChain
 }
 
 // verifiers are the families of evidence, in the order in which they are tried. One
@@ -34,6 +35,9 @@ var verifiers = []struct {
 	}},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.Comet{ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
+	}},
+	{[]attest.FaultKind{attest.FaultEthereumSlashing}, func(in verifyInput) ([]evidence.Report, error) {
+		return evidence.EthereumFiles{Chain: in.ethereum, Keys: slices.Concat(in.keys, in.validators)}.Verify(in.files...)
 	}},
 }
 
@@ -51,6 +55,8 @@ hold; "-" is standard input:
   light_client_attack      CometBFT's LightClientAttackEvidence together with the chain's
                            own signed header, the message submit-consumer-misbehaviour,
                            or two conflicting signed headers
+  ethereum_slashing        AttesterSlashing and ProposerSlashing as the beacon API
+                           writes them, alone, in lists, or in a block; the decoded form
 
 Signatures decide who is an offender, never a list in the evidence. Power is that in
 --validators, or what the evidence claims. Every check is printed, and where one fails
@@ -61,13 +67,17 @@ Exit codes: 0 all evidence is valid, 1 some is not, 2 wrong usage, a file can't 
 or something is needed that was not given.`,
 		Example: `meshsec fault verify block.json --keys keys.txt
 meshsec fault verify evidence.json infraction_header.json --chain-id consumer-1
-meshsec fault verify attack.json commit.json --validators validators.json`,
+meshsec fault verify attack.json commit.json --validators validators.json
+meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36…95 --fork-version 0x03000000`,
 	}
 	kind := cmd.Flags().String("kind", "", "judge evidence of this kind only")
 	chainID := cmd.Flags().String("chain-id", "", "the chain whose validators signed (default what the evidence says)")
 	manifest := cmd.Flags().String("manifest", "", "the network's manifest, for double_vote")
 	validators := cmd.Flags().StringArray("validators", nil, "file with the validators at that height or epoch; repeat it for the pages of an RPC's answer")
 	keys := cmd.Flags().StringArray("keys", nil, "file with public keys: any JSON that has some, or one in hex or base64 on each line")
+	genesisRoot := cmd.Flags().String("genesis-root", "", "genesis validators root of a beacon chain")
+	forkVersion := cmd.Flags().String("fork-version", "", "fork version of the epochs in which a beacon chain's validators signed")
+	beacon := cmd.Flags().String("beacon-chain", "", "file with both, and with the fork where the evidence spans one")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *kind != "" && !slices.Contains(verifiedKinds(), *kind) {
@@ -92,6 +102,9 @@ meshsec fault verify attack.json commit.json --validators validators.json`,
 			network := attest.Network(m.ID())
 			in.network = &network
 		}
+		if in.ethereum, err = beaconChain(cmd, *beacon, *genesisRoot, *forkVersion); err != nil {
+			return err
+		}
 		name := strings.Join(args, ", ")
 		reports, err := verifyEvidence(in, *kind)
 		if err != nil {
@@ -103,6 +116,31 @@ meshsec fault verify attack.json commit.json --validators validators.json`,
 		return judgement(name, reports)
 	}
 	return cmd
+}
+
+// beaconChain is the chain that the flags say, nil if they say none.
+func beaconChain(cmd *cobra.Command, file, root, version string) (*evidence.EthereumChain, error) {
+	switch {
+	case file != "" && (root != "" || version != ""):
+		return nil, misuse(cmd, "give --beacon-chain, or --genesis-root and --fork-version")
+	case file != "":
+		b, err := readInput(cmd.InOrStdin(), file, evidence.MaxEthereumChain)
+		if err != nil {
+			return nil, &usageError{err.Error()}
+		}
+		c, err := evidence.ParseEthereumChain(b)
+		if err != nil {
+			return nil, &usageError{file + ": " + explain(err)}
+		}
+		return c, nil
+	case root == "" && version == "":
+		return nil, nil
+	}
+	c, err := evidence.NewEthereumChain(root, version)
+	if err != nil {
+		return nil, misuse(cmd, "--genesis-root and --fork-version: %v", err)
+	}
+	return c, nil
 }
 
 // someFiles takes at least one file, and standard input once.
