@@ -115,4 +115,7 @@ func lienList(consumer string, validator AccountID) list {
 
 func offenderList(chain string) list { return list(key("offenders", []byte(chain))) }
 
-func (l list) item(i uint64) []byte { return key(string(l), num(i)) }
+func (l list) item(i uint64) []byte {
+	k := append(make([]byte, 0, len(l)+1+8), l...)
+	return binary.BigEndian.AppendUint64(append(k, '/'), i)
+}

@@ -179,8 +179,8 @@ func BenchmarkSlash(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory is what a million liens of 250,000 accounts take. It takes a minute and
-// 3 GB: only with MESHSEC_BENCH_LARGE.
+// BenchmarkMemory is what a million liens of 250,000 accounts take. It takes two minutes:
+// only with MESHSEC_BENCH_LARGE.
 func BenchmarkMemory(b *testing.B) {
 	if os.Getenv("MESHSEC_BENCH_LARGE") == "" {
 		b.Skip("set MESHSEC_BENCH_LARGE=1")
