@@ -24,28 +24,29 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 		return nil, err
 	}
 	var pieces []cometPiece
+	blocks := 0
 	for i, data := range files {
 		f, err := parseCometFile(data)
-		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets) == 0 {
+		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets)+f.blocks == 0 {
 			err = ErrShape
 		}
 		if err != nil {
 			return nil, inFile(i, len(files), err)
 		}
 		pieces = append(pieces, f.pieces...)
+		blocks += f.blocks
 		for _, l := range f.lights {
-			known.keys = append(known.keys, l.keys()...)
+			known.keys = append(known.keys, l.set.keys()...)
 		}
 		for _, s := range f.sets {
-			for _, v := range s.members {
-				known.keys = append(known.keys, v.key)
-			}
+			known.keys = append(known.keys, s.keys()...)
 		}
+		known.sets = append(known.sets, f.sets...)
 		known.lights = append(known.lights, f.lights...)
 	}
 	if len(pieces) == 0 {
 		if len(known.lights) != 2 {
-			return nil, &Missing{fmt.Sprintf("there is no evidence in it, only %d signed headers: two conflicting ones would be", len(known.lights))}
+			return nil, &Missing{fmt.Sprintf("there is no evidence in it, only %d blocks without any and %d signed headers: two conflicting ones would be", blocks, len(known.lights))}
 		}
 		pieces = []cometPiece{&cometMisbehaviour{known.lights[0], known.lights[1]}}
 	}

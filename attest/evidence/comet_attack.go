@@ -118,27 +118,25 @@ func (a *cometAttack) judge(known *cometKnown) (*reportWriter, error) {
 		}
 		return a.compare(convictBoth(r, "equivocation", forged, real, trustedSet)), nil
 	}
-	return a.lunatic(r, known, forged)
+	return a.lunatic(r, known, forged, real)
 }
 
 // lunatic convicts those of the common validators who signed the forged block: what
-// set that block names is up to who forged it.
-func (a *cometAttack) lunatic(r *reportWriter, known *cometKnown, forged map[string]int64) (*reportWriter, error) {
+// set that block names is up to who forged it. Which of the two blocks that is, is
+// only known if the common validators, whom the caller vouches for, signed the other:
+// else a made-up "trusted" header would convict those who signed the true one.
+func (a *cometAttack) lunatic(r *reportWriter, known *cometKnown, forged, real map[string]int64) (*reportWriter, error) {
 	if a.commonHeight == a.conflicting.header.height {
 		r.step("attack", errors.New("the conflicting header was made up, but the common height is its own: the blocks have no common one there"), "")
 		return r, nil
 	}
 	common := known.set
 	if common == nil {
-		if l := known.light(a.conflicting.header.chainID, a.commonHeight); l != nil {
-			common = known.setOf(l.header, l.set)
-		}
-	}
-	if common == nil {
 		return nil, &Missing{fmt.Sprintf("the validators of %s at the common height %d are needed: give them with --validators", a.conflicting.header.chainID, a.commonHeight)}
 	}
-	if err := common.check(); err != nil {
-		r.step("common validators", err, "")
+	if power := common.powerOf(real); !r.must("trusted", 3*power > 2*common.total(),
+		fmt.Errorf("the signers of the trusted header hold %d of %d at the common height %d, which is not more than 2/3: nothing says which of the two headers was made up", power, common.total(), a.commonHeight),
+		"%d of %d at height %d signed the trusted header", power, common.total(), a.commonHeight) {
 		return r, nil
 	}
 	guilty, power := map[string]int64{}, int64(0)

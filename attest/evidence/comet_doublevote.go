@@ -104,7 +104,7 @@ func (d *cometDoubleVote) contradicts(r *reportWriter) bool {
 		r.must("height", a.height == b.height, fmt.Errorf("the votes are of two heights, %d and %d", a.height, b.height), "%d", a.height) &&
 		r.must("round", a.round == b.round, fmt.Errorf("the votes are of two rounds, %d and %d", a.round, b.round), "%d", a.round) &&
 		r.must("type", a.kind == b.kind, fmt.Errorf("the votes are of two types, a %s and a %s", voteName(a.kind), voteName(b.kind)), "%s", voteName(a.kind)) &&
-		r.must("blocks", !a.block.equal(&b.block), fmt.Errorf("both votes are for the same block, %s", &a.block), "%s and %s, %s", &a.block, &b.block, order)
+		r.must("blocks", !a.block.equal(&b.block), fmt.Errorf("both votes are for the same block, %s", &a.block), "%s and %s, %s", a.block.short(), b.block.short(), order)
 }
 
 // powers are those of the set that was given; else what the evidence claims, zero if

@@ -9,6 +9,7 @@ import (
 type cometKnown struct {
 	chainID string         // what the caller says
 	set     *cometSet      // what the caller says, checked; nil if he does not
+	sets    []*cometSet    // beside the evidence: good where a header has their hash
 	keys    []cometKey     // from lists of keys, whoever has them
 	lights  []*cometLight  // signed headers beside the evidence
 	indexed map[string]int // address → position in keys
@@ -78,7 +79,7 @@ func (k *cometKnown) light(chainID string, height int64) *cometLight {
 
 // setOf is the set with the hash that a header has, out of the caller's and others.
 func (k *cometKnown) setOf(h *cometHeader, others ...*cometSet) *cometSet {
-	for _, s := range append(others, k.set) {
+	for _, s := range append(append(others, k.set), k.sets...) {
 		if s != nil && bytes.Equal(s.hash(), h.validators) {
 			return s
 		}

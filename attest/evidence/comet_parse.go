@@ -26,6 +26,7 @@ type cometFile struct {
 	pieces []cometPiece
 	lights []*cometLight
 	sets   []*cometSet
+	blocks int // without evidence
 	missed int // validators that an answer of an RPC says it left out
 }
 
@@ -166,20 +167,9 @@ func (f *cometFile) readMessage(o cometFields, depth int, from cometCarrier) err
 			return nil
 		}
 		from.chainID = light.header.chainID
-		from.keys = append(from.keys, light.keys()...)
+		from.keys = append(from.keys, light.set.keys()...)
 	}
 	return f.read(o.get("duplicatevoteevidence"), depth+1, from)
-}
-
-// keys are those of the validators that a signed header comes with.
-func (l *cometLight) keys() []cometKey {
-	var keys []cometKey
-	if l.set != nil {
-		for _, v := range l.set.members {
-			keys = append(keys, v.key)
-		}
-	}
-	return keys
 }
 
 func (f *cometFile) readBlock(o cometFields, id string, depth int) error {
@@ -195,7 +185,20 @@ func (f *cometFile) readBlock(o cometFields, id string, depth int) error {
 	if err := f.read(o.get("evidence"), depth+1, cometCarrier{chainID: block.header.chainID, block: block}); err != nil {
 		return err
 	}
-	for _, p := range f.pieces[before:] {
+	list := o
+	if !strings.HasPrefix(string(o.get("evidence")), "[") {
+		list = o.open("evidence")
+	}
+	listed := list.list(maxCometPieces, "evidence")
+	if *o.err != nil {
+		return *o.err
+	}
+	found := f.pieces[before:]
+	if len(found) == 0 {
+		f.blocks++
+	}
+	block.opaque = len(listed) != len(found) // some of a kind that is not known
+	for _, p := range found {
 		if d, ok := p.(*cometDoubleVote); ok {
 			block.leaves = append(block.leaves, d.proto())
 		} else {

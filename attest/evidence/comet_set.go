@@ -65,6 +65,16 @@ func (s *cometSet) total() (sum int64) {
 	return sum
 }
 
+// powerOf is the power that some addresses have in the set.
+func (s *cometSet) powerOf(addresses map[string]int64) (sum int64) {
+	for address := range addresses {
+		if v, ok := s.find([]byte(address)); ok {
+			sum += v.power
+		}
+	}
+	return sum
+}
+
 // find is the validator with an address.
 func (s *cometSet) find(address []byte) (cometValidator, bool) {
 	i, ok := s.index[string(address)]
@@ -72,6 +82,18 @@ func (s *cometSet) find(address []byte) (cometValidator, bool) {
 		return cometValidator{}, false
 	}
 	return s.members[i], true
+}
+
+// keys are those of all members; s may be nil.
+func (s *cometSet) keys() []cometKey {
+	if s == nil {
+		return nil
+	}
+	keys := make([]cometKey, len(s.members))
+	for i, v := range s.members {
+		keys[i] = v.key
+	}
+	return keys
 }
 
 // hash is the validators_hash of a header: the Merkle root of keys and powers in the

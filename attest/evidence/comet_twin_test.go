@@ -41,9 +41,9 @@ func newCast(powers ...int64) cast {
 	byAddress := map[string]crypto.PrivKey{}
 	var validators []*types.Validator
 	for i, power := range powers {
-		var key crypto.PrivKey = ed25519.GenPrivKeyFromSecret([]byte{byte(i)})
+		var key crypto.PrivKey = ed25519.GenPrivKeyFromSecret([]byte{byte(i), byte(power)})
 		if i%2 == 1 {
-			key = secp256k1.GenPrivKeySecp256k1([]byte{byte(i)})
+			key = secp256k1.GenPrivKeySecp256k1([]byte{byte(i), byte(power)})
 		}
 		byAddress[string(key.PubKey().Address())] = key
 		validators = append(validators, types.NewValidator(key.PubKey(), power))
@@ -304,4 +304,31 @@ func TestBlockWithTwoPiecesOfEvidence(t *testing.T) {
 			valid(t, r, "consensus_equivocation", twinChain, 5, evidence.Offender{Name: c.set.Validators[i].Address.String(), Power: fmt.Sprint(c.set.Validators[i].VotingPower), Total: "60"})
 		}
 	}
+}
+
+// Whoever brings evidence brings the header that it is compared with, too. A made-up
+// one that stands for the chain's must not turn the true block into an attack.
+func TestMadeUpTrustedHeaderConvictsNobody(t *testing.T) {
+	honest, liars := newCast(10, 20, 30, 40, 50), newCast(1, 2, 3)
+	real := honest.lightBlock(t, 10, 0, []int{0, 1, 2, 3, 4}, func(*types.Header) {})
+	made := liars.lightBlock(t, 10, 0, []int{0, 1, 2}, func(*types.Header) {})
+	file, err := cmtjson.Marshal(&types.LightClientAttackEvidence{ConflictingBlock: real, CommonHeight: 9})
+	must(t, err)
+	trusted, err := cmtjson.Marshal(made)
+	must(t, err)
+	r := one(t, evidence.Comet{Validators: [][]byte{honest.validatorsJSON(t)}}, file, trusted)
+	if r.Valid || !strings.Contains(r.Failed, "nothing says which of the two headers was made up") {
+		t.Errorf("%+v", r)
+	}
+	_, err = evidence.Comet{}.Verify(file, trusted)
+	wantMissing(t, err, "the common height 9 are needed")
+	if r := one(t, evidence.Comet{}, trusted, mustJSON(t, real)); r.Valid || r.Failed != "no validator signed both blocks" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func mustJSON(t fataler, v any) []byte {
+	b, err := cmtjson.Marshal(v)
+	must(t, err)
+	return b
 }

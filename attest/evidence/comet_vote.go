@@ -42,6 +42,14 @@ func (b *cometBlockID) String() string {
 	return fmt.Sprintf("%X", b.hash)
 }
 
+// short is how the name begins.
+func (b *cometBlockID) short() string {
+	if b.isNil() {
+		return "nil"
+	}
+	return fmt.Sprintf("%.6X…", b.hash)
+}
+
 // check: a block id is nil or complete.
 func (b *cometBlockID) check() error {
 	if b.isNil() || len(b.hash) == cometHashSize && len(b.partsHash) == cometHashSize && b.partsTotal > 0 && b.partsTotal <= math.MaxUint32 {

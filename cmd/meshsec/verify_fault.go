@@ -106,6 +106,9 @@ meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36â
 			return err
 		}
 		name := strings.Join(args, ", ")
+		if name == "-" {
+			name = "standard input"
+		}
 		reports, err := verifyEvidence(in, *kind)
 		if err != nil {
 			return &usageError{name + ": " + explain(err)}

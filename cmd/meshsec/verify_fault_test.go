@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/evidence"
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger/ledgertest"
+)
+
+// vectorFile finds an input that nobody here wrote; without them the test is
+// skipped, loudly.
+func vectorFile(t *testing.T, name ...string) string {
+	t.Helper()
+	root := os.Getenv("MESHSEC_VECTORS")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared", "vectors")
+	}
+	path := filepath.Join(append([]string{root}, name...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("SKIPPED, NOTHING WAS CHECKED: no third-party vectors: %v; set MESHSEC_VECTORS to their folder", err)
+	}
+	return path
+}
+
+// osmosisKey is that of the validator in the example of docs/fraud-proofs.md.
+const osmosisKey = "7163b2c1debfbad1baec5b898d3c979fca2ed5d201359b5aa9229b1fad96821b"
+
+// TestFraudProofsDocument runs the examples of docs/fraud-proofs.md: each block of a
+// shell command is followed by a block with what it prints.
+func TestFraudProofsDocument(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "fraud-proofs.md"))
+	ok(t, err)
+	files := map[string]string{
+		"block.json":             vectorFile(t, "cometbft", "osmosis-1_block_15317185.json"),
+		"evidence.json":          vectorFile(t, "cometbft", "ics_double_vote_evidence.json"),
+		"infraction_header.json": vectorFile(t, "cometbft", "ics_infraction_header.json"),
+		"misbehaviour.json":      vectorFile(t, "cometbft", "ics_light_client_attack.json"),
+		"keys.txt":               write(t, t.TempDir(), "keys.txt", osmosisKey+"\n"),
+	}
+	commands := 0
+	parts := strings.Split(string(doc), "```")
+	for i := 1; i < len(parts); i += 2 {
+		text, isCommand := strings.CutPrefix(parts[i], "sh\nmeshsec ")
+		if !isCommand {
+			continue
+		}
+		commands++
+		args := strings.Fields(text)
+		for j, a := range args {
+			if path, known := files[a]; known {
+				args[j] = path
+			}
+		}
+		r := meshsec(t, args...)
+		got := r.out
+		for name, path := range files {
+			got = strings.ReplaceAll(got, path, name)
+			r.err = strings.ReplaceAll(r.err, path, name)
+		}
+		if want := strings.TrimPrefix(parts[i+2], "\n"); got+r.err != want {
+			t.Errorf("meshsec %s prints\n%s\nand the document says\n%s", text, got+r.err, want)
+		}
+	}
+	if commands != 3 {
+		t.Errorf("%d commands in the document", commands)
+	}
+}
+
+func TestFaultVerifyOfForeignEvidence(t *testing.T) {
+	block := vectorFile(t, "cometbft", "osmosis-1_block_15317185.json")
+	double, header := vectorFile(t, "cometbft", "ics_double_vote_evidence.json"), vectorFile(t, "cometbft", "ics_infraction_header.json")
+	attack := vectorFile(t, "cometbft", "ics_light_client_attack.json")
+	keys := write(t, t.TempDir(), "keys.txt", osmosisKey)
+
+	r := decoded[evidence.Report](t, done(t, "fault", "verify", block, "--keys", keys, "--json"))
+	want := evidence.Offender{Name: "2D159B72D40C1C1DADDF24D2511200001B74ED84", Power: "737515", Total: "367532352"}
+	if !r.Valid || r.Kind != "consensus_equivocation" || r.Chain != "osmosis-1" || r.Height != 15317184 || len(r.Offenders) != 1 || r.Offenders[0] != want {
+		t.Errorf("%+v", r)
+	}
+	if r := decoded[evidence.Report](t, done(t, "fault", "verify", attack, "--kind", "light_client_attack", "--json")); len(r.Offenders) != 4 {
+		t.Errorf("%+v", r)
+	}
+	f := fails(t, exitFailed, []string{"is not valid: the signature of vote_a is not that of 6821B5870F39673ED8960A6CCB6EB720954910C0 for chain consumer-2"},
+		"fault", "verify", double, "--keys", header, "--chain-id", "consumer-2", "--json")
+	if r := decoded[evidence.Report](t, f.out); r.Valid || r.Failed == "" {
+		t.Errorf("%+v", r)
+	}
+	fails(t, exitUsage, []string{"give --validators or --keys"}, "fault", "verify", block)
+	fails(t, exitUsage, []string{"give --chain-id"}, "fault", "verify", double, "--keys", header)
+	fails(t, exitUsage, []string{"a mere list of keys is for --keys"}, "fault", "verify", double, "--validators", header, "--chain-id", "consumer")
+	fails(t, exitUsage, []string{"there is no evidence of kind light_client_attack in it"}, "fault", "verify", block, "--keys", keys, "--kind", "light_client_attack")
+	fails(t, exitUsage, []string{"not evidence in any known form"}, "fault", "verify", block, "--kind", "double_vote")
+	fails(t, exitUsage, []string{"there is no evidence in it, only 0 blocks without any and 1 signed headers"}, "fault", "verify", vectorFile(t, "cometbft", "signed_blocks", "3000", "signed_block.json"))
+	fails(t, exitUsage, []string{"not evidence in any known form"}, "fault", "verify", keys)
+	fails(t, exitUsage, []string{"no such file"}, "fault", "verify", block, "--keys", keys+"2")
+}
+
+func TestFaultVerifyUsage(t *testing.T) {
+	file := write(t, t.TempDir(), "evidence.json", `{"vote_a":{},"vote_b":{}}`)
+	fails(t, exitUsage, []string{"FILE is missing"}, "fault", "verify")
+	fails(t, exitUsage, []string{"standard input can be one file only"}, "fault", "verify", "-", "-")
+	fails(t, exitUsage, []string{`--kind is "murder", want one of double_vote, consensus_equivocation, light_client_attack`}, "fault", "verify", file, "--kind", "murder")
+	fails(t, exitUsage, []string{"no such file"}, "fault", "verify", file+"2")
+	fails(t, exitUsage, []string{"standard input", "not evidence in any known form"}, "fault", "verify", "-")
+	fails(t, exitFailed, []string{"evidence.json is not valid: vote_a: it is neither a prevote nor a precommit"}, "fault", "verify", file, "--chain-id", "x")
+	list := write(t, t.TempDir(), "list.json", `[{"vote_a":{},"vote_b":{}},{"vote_a":{},"vote_b":5}]`)
+	f := fails(t, exitFailed, []string{"2 of 2 pieces of evidence are not valid: "}, "fault", "verify", list, "--chain-id", "x", "--json")
+	if strings.Count(f.out, `"valid": false`) != 2 {
+		t.Error(f.out)
+	}
+}
+
+// TestFaultVerifyOfOwnProofs takes what a node says about a fault.
+func TestFaultVerifyOfOwnProofs(t *testing.T) {
+	mesh, err := ledgertest.Play(ledgertest.New(2, 2, nil))
+	ok(t, err)
+	_, err = mesh.Epoch(home)
+	ok(t, err)
+	proof, err := mesh.DoubleVote(home, 1, 0)
+	ok(t, err)
+	b, err := attest.EncodeFaultProof(proof)
+	ok(t, err)
+	set, err := attest.EncodeValidatorSet(mesh.Set(home, 1).ValidatorSet())
+	ok(t, err)
+	id := proof.ID()
+	fault, err := json.Marshal(api.Fault{ID: id[:], Kind: "double_vote", Chain: home, Epoch: 1, Proof: b})
+	ok(t, err)
+	certificate, err := json.Marshal(api.Certificate{Set: set})
+	ok(t, err)
+	m, err := mesh.Manifest.Encode()
+	ok(t, err)
+	dir := t.TempDir()
+	manifest, sets := write(t, dir, "manifest.toml", string(m)), write(t, dir, "certificate.json", string(certificate))
+	account := mesh.Chains[0].Validators[0].ID
+	for name, content := range map[string]string{"fault.json": string(fault), "fault.hex": hex.EncodeToString(b) + "\n"} {
+		file := write(t, dir, name, content)
+		r := decoded[evidence.Report](t, done(t, "fault", "verify", file, "--manifest", manifest, "--validators", sets, "--json"))
+		if !r.Valid || r.Kind != "double_vote" || r.Chain != home || r.Epoch != 1 || len(r.Offenders) != 1 || r.Offenders[0].Name != hex.EncodeToString(account[:]) {
+			t.Errorf("%s: %+v", name, r)
+		}
+		fails(t, exitUsage, []string{"give its --manifest"}, "fault", "verify", file, "--validators", sets)
+		fails(t, exitUsage, []string{"/v1/ledgers/alpha/certificates/1"}, "fault", "verify", file, "--manifest", manifest)
+		fails(t, exitFailed, []string{"the proof is about chain alpha, not beta"}, "fault", "verify", file, "--manifest", manifest, "--validators", sets, "--chain-id", "beta")
+	}
+}
