@@ -99,18 +99,29 @@ func verifySecp256k1(encoded, msg, sig []byte) bool {
 	return ecdsa.NewSignature(&r, &s).Verify(digest[:], key)
 }
 
-// cometBLSTags are the domain separation tags of the ciphersuites that releases of
-// CometBFT sign in; all have keys in G1 and signatures in G2, whatever the second
-// one is called.
-var cometBLSTags = []string{
-	"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_", // v1.0.1 and later
-	"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_", // v1.0.0
-	"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_", // before v1.0.0
+// Domain separation tags that releases of CometBFT sign under. All have keys in G1 and
+// signatures in G2, whatever the second one is called.
+const (
+	cometTagBasic      = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_"
+	cometTagMislabeled = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
+	cometTagPossession = "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
+)
+
+// cometBLSForm is how a release signs: under which tag, and whether it signs the
+// SHA-256 of a message of more than 32 bytes.
+type cometBLSForm struct {
+	tag    string
+	digest bool
 }
 
-// verifyCometBLS tries what the releases do: the tag differs, and before v1.0.0 a
-// message of more than 32 bytes is signed as its SHA-256. A digest is shorter than
-// any canonical vote, so no signature counts for two votes.
+// cometBLSForms are tried one after the other, by the length of the key: compressed
+// before v1.0.0-rc2 and in forks of that time, with both coordinates since. A digest
+// is shorter than any canonical vote, so no signature counts for two votes.
+var cometBLSForms = map[int][]cometBLSForm{
+	48: {{cometTagPossession, true}, {cometTagBasic, true}, {cometTagBasic, false}, {cometTagPossession, false}},
+	96: {{cometTagBasic, false}, {cometTagMislabeled, false}, {cometTagBasic, true}, {cometTagPossession, true}},
+}
+
 func verifyCometBLS(encoded, msg, sig []byte) bool {
 	parse := bls.ParsePublicKey
 	if len(encoded) != bls.PublicKeySize {
@@ -124,16 +135,14 @@ func verifyCometBLS(encoded, msg, sig []byte) bool {
 	if err != nil {
 		return false
 	}
-	forms := [][]byte{msg}
-	if len(msg) > sha256.Size {
-		digest := sha256.Sum256(msg)
-		forms = append(forms, digest[:])
-	}
-	for _, form := range forms {
-		for _, tag := range cometBLSTags {
-			if bls.VerifyTagged(key, tag, form, signature) {
-				return true
-			}
+	digest := sha256.Sum256(msg)
+	for _, form := range cometBLSForms[len(encoded)] {
+		signed := msg
+		if form.digest && len(msg) > sha256.Size {
+			signed = digest[:]
+		}
+		if bls.VerifyTagged(key, form.tag, signed, signature) {
+			return true
 		}
 	}
 	return false

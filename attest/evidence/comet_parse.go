@@ -110,7 +110,7 @@ func (f *cometFile) readKnown(o cometFields, depth int, from cometCarrier) error
 	switch {
 	case o.has("votea") && o.has("voteb"):
 		return f.add(attest.FaultConsensusEquivocation, o, func() cometPiece {
-			if o.open("votea").has("blockhash") {
+			if o.has("votetype") {
 				return readDecodedDoubleVote(o)
 			}
 			return readCometDoubleVote(o, from)

@@ -332,3 +332,37 @@ func mustJSON(t fataler, v any) []byte {
 	must(t, err)
 	return b
 }
+
+// The decoded form has only what differs in the two votes; one of them is for nil.
+func TestDecodedVoteForNil(t *testing.T) {
+	c := newCast(10, 20)
+	votes := []*types.Vote{c.vote(t, 0, cmtproto.PrecommitType, 5, 2, types.BlockID{}, twinTime), c.vote(t, 0, cmtproto.PrecommitType, 5, 2, blockID(1), twinTime)}
+	for _, empty := range []string{`null`, `""`} {
+		file := fmt.Sprintf(`{"chain_id":%q,"height":5,"round":2,"vote_type":"SIGNED_MSG_TYPE_PRECOMMIT","validator_address":%q,"key_type":%q,"pub_key":"%x",
+			"vote_a":{"block_hash":%s,"parts_total":0,"parts_hash":%s,"timestamp":"2026-01-02T03:04:05.006Z","signature":"%x"},
+			"vote_b":{"block_hash":"%x","parts_total":1,"parts_hash":"%x","timestamp":"2026-01-02T03:04:05.006Z","signature":"%x"}}`,
+			twinChain, c.set.Validators[0].Address.String(), c.keys[0].Type(), c.keys[0].PubKey().Bytes(), empty, empty, votes[0].Signature,
+			votes[1].BlockID.Hash, votes[1].BlockID.PartSetHeader.Hash, votes[1].Signature)
+		valid(t, one(t, evidence.Comet{}, []byte(file)), "consensus_equivocation", twinChain, 5, evidence.Offender{Name: c.set.Validators[0].Address.String()})
+	}
+}
+
+// A set that the caller vouches for decides who a validator is.
+func TestTheGivenSetDecides(t *testing.T) {
+	c, others := newCast(10, 20, 30), newCast(1, 2)
+	a := c.lightBlock(t, 10, 0, []int{0, 1, 2}, func(*types.Header) {})
+	b := c.lightBlock(t, 10, 0, []int{0, 1, 2}, func(h *types.Header) { h.DataHash = nil })
+	files := [][]byte{mustJSON(t, a), mustJSON(t, b)}
+	if r := one(t, evidence.Comet{Validators: [][]byte{c.validatorsJSON(t)}}, files...); !r.Valid || len(r.Offenders) != 3 {
+		t.Errorf("%+v", r)
+	}
+	if r := one(t, evidence.Comet{Validators: [][]byte{others.validatorsJSON(t)}}, files...); r.Valid || !strings.Contains(r.Failed, "which neither header has") {
+		t.Errorf("%+v", r)
+	}
+	double, err := types.NewDuplicateVoteEvidence(c.vote(t, 0, cmtproto.PrevoteType, 5, 0, blockID(1), twinTime), c.vote(t, 0, cmtproto.PrevoteType, 5, 0, blockID(2), twinTime), twinTime, c.set)
+	must(t, err)
+	knows := evidence.Comet{ChainID: twinChain, Validators: [][]byte{others.validatorsJSON(t)}, Keys: [][]byte{c.validatorsJSON(t)}}
+	if r := one(t, knows, mustJSON(t, double)); r.Valid || !strings.Contains(r.Failed, "is not in the validator set that was given") {
+		t.Errorf("%+v", r)
+	}
+}
