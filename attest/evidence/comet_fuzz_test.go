@@ -16,8 +16,7 @@ import (
 func FuzzComet(f *testing.F) {
 	c := newCast(10, 20, 30, 40, 50)
 	all, honest := []int{0, 1, 2, 3, 4}, c.set.Validators[4].Address.String()
-	real := c.lightBlock(f, 10, 0, all, func(*types.Header) {})
-	otherData := func(h *types.Header) { h.DataHash = nil }
+	real := c.lightBlock(f, 10, 0, all, unchanged)
 	made := c.lightBlock(f, 10, 0, []int{0, 1, 2, 3}, otherData)
 	amnesia := c.lightBlock(f, 10, 1, all, otherData)
 	vote := func(i int, id types.BlockID) *types.Vote {

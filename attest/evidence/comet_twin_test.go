@@ -204,11 +204,14 @@ func (c cast) lightBlock(t fataler, height int64, round int32, signers []int, ch
 	return &types.LightBlock{SignedHeader: &types.SignedHeader{Header: h, Commit: commit}, ValidatorSet: c.set}
 }
 
+// What a block may differ in from another: nothing, or what its proposer chose.
+func unchanged(*types.Header)   {}
+func otherData(h *types.Header) { h.DataHash = bytes.Repeat([]byte{0xd}, 32) }
+
 func TestLightClientAttacksAreJudgedAsByCometBFT(t *testing.T) {
 	c := newCast(10, 20, 30, 40, 50)
 	all := []int{0, 1, 2, 3, 4}
-	honest := c.lightBlock(t, 10, 0, all, func(*types.Header) {})
-	otherData := func(h *types.Header) { h.DataHash = bytes.Repeat([]byte{0xd}, 32) }
+	honest := c.lightBlock(t, 10, 0, all, unchanged)
 	madeUp := func(h *types.Header) { h.AppHash = []byte{0xa} }
 	for _, tc := range []struct {
 		name        string
@@ -263,9 +266,9 @@ func TestLightClientAttacksAreJudgedAsByCometBFT(t *testing.T) {
 // A list of byzantine validators in the evidence convicts nobody.
 func TestClaimedOffendersAreNotConvicted(t *testing.T) {
 	c := newCast(10, 20, 30, 40, 50)
-	honest := c.lightBlock(t, 10, 0, []int{0, 1, 2, 3, 4}, func(*types.Header) {})
+	honest := c.lightBlock(t, 10, 0, []int{0, 1, 2, 3, 4}, unchanged)
 	e := &types.LightClientAttackEvidence{
-		ConflictingBlock:    c.lightBlock(t, 10, 0, []int{0, 1, 2, 3}, func(h *types.Header) { h.DataHash = nil }),
+		ConflictingBlock:    c.lightBlock(t, 10, 0, []int{0, 1, 2, 3}, otherData),
 		CommonHeight:        10,
 		ByzantineValidators: c.set.Validators,
 	}
@@ -310,8 +313,8 @@ func TestBlockWithTwoPiecesOfEvidence(t *testing.T) {
 // one that stands for the chain's must not turn the true block into an attack.
 func TestMadeUpTrustedHeaderConvictsNobody(t *testing.T) {
 	honest, liars := newCast(10, 20, 30, 40, 50), newCast(1, 2, 3)
-	real := honest.lightBlock(t, 10, 0, []int{0, 1, 2, 3, 4}, func(*types.Header) {})
-	made := liars.lightBlock(t, 10, 0, []int{0, 1, 2}, func(*types.Header) {})
+	real := honest.lightBlock(t, 10, 0, []int{0, 1, 2, 3, 4}, unchanged)
+	made := liars.lightBlock(t, 10, 0, []int{0, 1, 2}, unchanged)
 	file, err := cmtjson.Marshal(&types.LightClientAttackEvidence{ConflictingBlock: real, CommonHeight: 9})
 	must(t, err)
 	trusted, err := cmtjson.Marshal(made)
@@ -350,8 +353,8 @@ func TestDecodedVoteForNil(t *testing.T) {
 // A set that the caller vouches for decides who a validator is.
 func TestTheGivenSetDecides(t *testing.T) {
 	c, others := newCast(10, 20, 30), newCast(1, 2)
-	a := c.lightBlock(t, 10, 0, []int{0, 1, 2}, func(*types.Header) {})
-	b := c.lightBlock(t, 10, 0, []int{0, 1, 2}, func(h *types.Header) { h.DataHash = nil })
+	a := c.lightBlock(t, 10, 0, []int{0, 1, 2}, unchanged)
+	b := c.lightBlock(t, 10, 0, []int{0, 1, 2}, otherData)
 	files := [][]byte{mustJSON(t, a), mustJSON(t, b)}
 	if r := one(t, evidence.Comet{Validators: [][]byte{c.validatorsJSON(t)}}, files...); !r.Valid || len(r.Offenders) != 3 {
 		t.Errorf("%+v", r)
