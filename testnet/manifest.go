@@ -16,6 +16,7 @@ const (
 	depositAmount     = 400_000
 	pledgeAmount      = 300_000
 	pledgeRatio       = ledger.Ratio(3 * ledger.One / 10)
+	coveredValue      = 2_000_000 // what backstops would stand for, if somebody pledges any
 )
 
 const epochBlocks = 5 // of one second each
@@ -30,6 +31,7 @@ func params() ledger.Params {
 	p.EvidenceAge = ledger.Window{Epochs: 1, Time: 60 * second}
 	p.Unbonding = ledger.Window{Epochs: 4, Time: 180 * second}
 	p.Correlation = ledger.Window{Epochs: 6, Time: 30 * second}
+	p.CoveredValue = ledger.Units(coveredValue)
 	return p
 }
 
