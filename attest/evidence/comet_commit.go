@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // Flags of the signatures in a commit (BlockIDFlag).
@@ -48,7 +50,7 @@ func (c *cometCommit) check() error {
 			}
 		case s.flag != cometForBlock && s.flag != cometForNothing:
 			return fmt.Errorf("signature %d of the commit has the unknown flag %d", i, s.flag)
-		case len(s.address) != cometAddressSize || len(s.signature) == 0 || !timeFits(s.time):
+		case len(s.address) != cometAddressSize || len(s.signature) == 0 || !comet.TimeFits(s.time):
 			return fmt.Errorf("signature %d of the commit lacks an address, a signature or a time", i)
 		}
 	}

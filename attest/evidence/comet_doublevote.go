@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // cometDoubleVote is DuplicateVoteEvidence: two votes of one validator in one round.
@@ -37,9 +38,9 @@ func readCometDoubleVote(f cometFields, from cometCarrier) *cometDoubleVote {
 }
 
 // proto is tendermint.types.DuplicateVoteEvidence, a leaf of a block's evidence_hash.
-func (d *cometDoubleVote) proto() protoMessage {
-	return protoMessage(nil).embed(1, d.a.proto()).embed(2, d.b.proto()).
-		int(3, d.total).int(4, d.power).embed(5, protoTime(d.time))
+func (d *cometDoubleVote) proto() comet.Message {
+	return comet.Message(nil).Embed(1, d.a.proto()).Embed(2, d.b.proto()).
+		Int(3, d.total).Int(4, d.power).Embed(5, comet.Timestamp(d.time))
 }
 
 func (d *cometDoubleVote) kind() attest.FaultKind { return attest.FaultConsensusEquivocation }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
+
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // cometHeader is a block header.
@@ -42,7 +44,7 @@ func (h *cometHeader) check() error {
 		return fmt.Errorf("the header's validators_hash has %d bytes, want %d", len(h.validators), cometHashSize)
 	case len(h.proposer) != cometAddressSize:
 		return fmt.Errorf("the header's proposer_address has %d bytes, want %d", len(h.proposer), cometAddressSize)
-	case !timeFits(h.time):
+	case !comet.TimeFits(h.time):
 		return errors.New("the header's time is beyond the years 1 to 9999")
 	}
 	return h.lastBlock.check()
@@ -51,12 +53,12 @@ func (h *cometHeader) check() error {
 // hash is the hash of the block: the Merkle root of the 14 fields of the header, each
 // in protobuf, empty ones as nothing.
 func (h *cometHeader) hash() []byte {
-	wrap := func(b []byte) []byte { return protoMessage(nil).bytes(1, b) }
+	wrap := func(b []byte) []byte { return comet.Message(nil).Bytes(1, b) }
 	return merkleRoot([][]byte{
-		protoMessage(nil).varint(1, h.versionBlock).varint(2, h.versionApp),
+		comet.Message(nil).Varint(1, h.versionBlock).Varint(2, h.versionApp),
 		wrap([]byte(h.chainID)),
-		protoMessage(nil).int(1, h.height),
-		protoTime(h.time),
+		comet.Message(nil).Int(1, h.height),
+		comet.Timestamp(h.time),
 		h.lastBlock.proto(),
 		wrap(h.lastCommit), wrap(h.data), wrap(h.validators), wrap(h.nextValidators), wrap(h.consensus),
 		wrap(h.app), wrap(h.lastResults), wrap(h.evidence), wrap(h.proposer),

@@ -8,10 +8,10 @@ import (
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
-	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 	//lint:ignore SA1019 CometBFT's addresses of secp256k1 keys are defined by it
 	"golang.org/x/crypto/ripemd160"
 
+	"github.com/meshsec/meshsec/attest/comet"
 	"github.com/meshsec/meshsec/bls"
 )
 
@@ -61,18 +61,15 @@ func (k cometKey) address() []byte {
 }
 
 // proto is tendermint.crypto.PublicKey.
-func (k cometKey) proto() protoMessage {
-	return protoMessage(nil).embed(uint64(k.algorithm), k.encoded)
+func (k cometKey) proto() comet.Message {
+	return comet.Message(nil).Embed(uint64(k.algorithm), k.encoded)
 }
 
 // verify says whether the key signed the message, as the consensus engine decides it.
 func (k cometKey) verify(msg, sig []byte) bool {
 	switch k.algorithm {
 	case cometEd25519:
-		// ZIP-215, as CometBFT: a stricter rule would let a validator make signatures
-		// that its chain takes and this package does not.
-		return len(sig) == ed25519.SignatureSize &&
-			ed25519.VerifyWithOptions(k.encoded, msg, sig, &ed25519.Options{Verify: ed25519.VerifyOptionsZIP_215})
+		return comet.VerifyEd25519(k.encoded, msg, sig)
 	case cometSecp256k1:
 		return verifySecp256k1(k.encoded, msg, sig)
 	case cometBLS:

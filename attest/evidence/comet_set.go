@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // maxCometValidators bounds a set and the signatures of a commit (MaxVotesCount).
@@ -101,7 +103,7 @@ func (s *cometSet) keys() []cometKey {
 func (s *cometSet) hash() []byte {
 	leaves := make([][]byte, len(s.members))
 	for i, v := range s.members {
-		leaves[i] = protoMessage(nil).embed(1, v.key.proto()).int(2, v.power)
+		leaves[i] = comet.Message(nil).Embed(1, v.key.proto()).Int(2, v.power)
 	}
 	return merkleRoot(leaves)
 }

@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // Types of votes (SignedMsgType).
 const (
-	cometPrevote   = 1
-	cometPrecommit = 2
+	cometPrevote   = comet.Prevote
+	cometPrecommit = comet.Precommit
 )
 
 const (
 	cometHashSize    = sha256.Size
-	cometAddressSize = 20
+	cometAddressSize = comet.AddressSize
 )
 
 // cometBlockID names a block; the zero value is nil, a vote for no block.
@@ -62,28 +64,22 @@ func (b *cometBlockID) check() error {
 // block ids as it writes them for a key.
 func (b *cometBlockID) precedes(o *cometBlockID) bool {
 	key := func(b *cometBlockID) string {
-		parts := protoMessage(nil).int(1, b.partsTotal).bytes(2, b.partsHash)
-		return string(b.hash) + string(parts)
+		return string(b.hash) + string(comet.PartSetHeader(b.partsTotal, b.partsHash))
 	}
 	return key(b) < key(o)
 }
 
-// proto is tendermint.types.BlockID, and also its canonical form: their fields have
-// the same numbers.
-func (b *cometBlockID) proto() protoMessage {
-	parts := protoMessage(nil).int(1, b.partsTotal).bytes(2, b.partsHash)
-	return protoMessage(nil).bytes(1, b.hash).embed(2, parts)
+// proto is tendermint.types.BlockID.
+func (b *cometBlockID) proto() comet.Message {
+	return comet.BlockID(b.hash, b.partsTotal, b.partsHash)
 }
 
-// canonicalVote are the bytes that a validator signs for a vote: the varint length
-// and the protobuf encoding of CanonicalVote, which is the same from v0.34 to v1.
-// Neither who signs nor a vote extension is in them.
-func canonicalVote(chainID string, kind, height int64, round int64, block *cometBlockID, t time.Time) []byte {
-	m := protoMessage(nil).int(1, kind).fixed(2, height).fixed(3, round)
-	if !block.isNil() {
-		m = m.embed(4, block.proto())
+// canonicalVote are the bytes that a validator signs for a vote.
+func canonicalVote(chainID string, kind, height, round int64, block *cometBlockID, t time.Time) []byte {
+	if block.isNil() {
+		return comet.SignBytes(chainID, kind, height, round, nil, t)
 	}
-	return m.embed(5, protoTime(t)).bytes(6, []byte(chainID)).delimited()
+	return comet.SignBytes(chainID, kind, height, round, block.proto(), t)
 }
 
 // cometVote is a vote as evidence has it. The extension carries a signature of its
@@ -106,10 +102,10 @@ func (v *cometVote) signBytes(chainID string) []byte {
 }
 
 // proto is tendermint.types.Vote.
-func (v *cometVote) proto() protoMessage {
-	return protoMessage(nil).int(1, v.kind).int(2, v.height).int(3, v.round).embed(4, v.block.proto()).
-		embed(5, protoTime(v.time)).bytes(6, v.address).int(7, v.index).bytes(8, v.signature).
-		bytes(9, v.extension).bytes(10, v.extensionSignature)
+func (v *cometVote) proto() comet.Message {
+	return comet.Message(nil).Int(1, v.kind).Int(2, v.height).Int(3, v.round).Embed(4, v.block.proto()).
+		Embed(5, comet.Timestamp(v.time)).Bytes(6, v.address).Int(7, v.index).Bytes(8, v.signature).
+		Bytes(9, v.extension).Bytes(10, v.extensionSignature)
 }
 
 // check is the form of a vote.
@@ -125,7 +121,7 @@ func (v *cometVote) check() error {
 		return fmt.Errorf("validator index %d is negative", v.index)
 	case len(v.address) != cometAddressSize:
 		return fmt.Errorf("the validator address has %d bytes, want %d", len(v.address), cometAddressSize)
-	case !timeFits(v.time):
+	case !comet.TimeFits(v.time):
 		return errors.New("the time is beyond the years 1 to 9999")
 	case len(v.signature) == 0:
 		return errors.New("the signature is missing")

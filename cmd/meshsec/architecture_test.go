@@ -20,6 +20,7 @@ const module = "github.com/meshsec/meshsec/"
 // one says where it belongs.
 var rooms = []string{
 	"bls",
+	"attest/comet",
 	"attest",
 	"attest/evidence",
 	"store/trie",
@@ -39,7 +40,7 @@ var rooms = []string{
 }
 
 // pure rooms know no network, disk, clock, goroutine or other process.
-var pure = []string{"bls", "attest", "attest/evidence", "store/trie", "store/ledger"}
+var pure = []string{"bls", "attest/comet", "attest", "attest/evidence", "store/trie", "store/ledger"}
 
 // impure is what a pure room must not import.
 var impure = []string{
