@@ -60,6 +60,15 @@ func (d *DoubleVote) check() error {
 
 func (d *DoubleVote) accused() Bits { return Bits(d.First.Signers).And(d.Second.Signers) }
 
+func (d *DoubleVote) accusation() Accusation {
+	return Accusation{
+		ChainID:        string(d.First.Checkpoint.ChainID),
+		Epoch:          d.First.Checkpoint.Epoch,
+		ValidatorsRoot: d.ValidatorsRoot,
+		Accused:        d.accused(),
+	}
+}
+
 func (d *DoubleVote) verify(net Network, set *Set) error {
 	if set.root != d.ValidatorsRoot {
 		return refuse(RuleWrongSet, "set %x, the proof names %x", set.root, d.ValidatorsRoot)

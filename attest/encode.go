@@ -15,6 +15,7 @@ const (
 	MaxValidatorSetSize     = 4 + MaxValidators*(4+116+5+MaxConsensusKey)
 	MaxRegistrationSize     = 88 + MaxChainID + 5 + MaxConsensusKey
 	MaxDoubleVoteSize       = 40 + 2*MaxCertificateSize
+	MaxEquivocationSize     = 73 + MaxChainID + MaxValidators/8 + 1 + 5 + MaxConsensusKey + 2*(84+MaxConsensusSignature)
 	MaxFaultProofSize       = 512 << 10 // of the largest kind, see FaultKind.MaxSize
 )
 
@@ -149,3 +150,14 @@ func DecodeDoubleVote(data []byte) (*DoubleVote, error) {
 
 // EncodeDoubleVote encodes the body of a proof of kind [FaultDoubleVote].
 func EncodeDoubleVote(d *DoubleVote) ([]byte, error) { return encode(d) }
+
+// DecodeEquivocation decodes the body of a proof of kind
+// [FaultConsensusEquivocation], including everything that can be checked about it
+// without a validator set.
+func DecodeEquivocation(data []byte) (*Equivocation, error) {
+	return decode[Equivocation](data, MaxEquivocationSize)
+}
+
+// EncodeEquivocation encodes the body of a proof of kind
+// [FaultConsensusEquivocation].
+func EncodeEquivocation(e *Equivocation) ([]byte, error) { return encode(e) }

@@ -3,6 +3,7 @@ package attest_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 	"testing"
 
@@ -52,6 +53,7 @@ func codecs() []codec {
 			return &attest.FaultProof{Kind: rapid.Uint8Min(1).Draw(t, "kind"), Body: rapid.SliceOf(rapid.Byte()).Draw(t, "body")}
 		}),
 		codecOf("double vote", attest.MaxDoubleVoteSize, attest.DecodeDoubleVote, attest.EncodeDoubleVote, drawDoubleVote),
+		codecOf("equivocation", attest.MaxEquivocationSize, attest.DecodeEquivocation, attest.EncodeEquivocation, drawEquivocation),
 	}
 }
 
@@ -153,6 +155,46 @@ func drawDoubleVote(t *rapid.T) *attest.DoubleVote {
 	return &attest.DoubleVote{ValidatorsRoot: drawArray32(t), First: *first, Second: *second}
 }
 
+func drawEquivocation(t *rapid.T) *attest.Equivocation {
+	bits := attest.NewBits(rapid.IntRange(1, attest.MaxValidators).Draw(t, "validators"))
+	bits.Set(rapid.IntRange(0, bits.Len()-1).Draw(t, "accused"))
+	vote := func() attest.ConsensusVote {
+		return attest.ConsensusVote{
+			BlockHash:  drawArray32(t),
+			PartsTotal: rapid.Uint32Min(1).Draw(t, "parts"),
+			PartsHash:  drawArray32(t),
+			Seconds:    uint64(rapid.Int64Range(-62_135_596_800, 253_402_300_799).Draw(t, "seconds")),
+			Nanos:      rapid.Uint32Max(999_999_999).Draw(t, "nanos"),
+			Signature:  rapid.SliceOfN(rapid.Byte(), 1, attest.MaxConsensusSignature).Draw(t, "signature"),
+		}
+	}
+	e := &attest.Equivocation{
+		ChainID:        drawChainID(t),
+		Epoch:          rapid.Uint64Min(1).Draw(t, "epoch"),
+		ValidatorsRoot: drawArray32(t),
+		Accused:        bits,
+		Key:            drawConsensusKey(t),
+		Height:         rapid.Uint64Range(1, math.MaxInt64).Draw(t, "height"),
+		Round:          rapid.Uint32Max(math.MaxInt32).Draw(t, "round"),
+		Type:           rapid.Uint8Range(1, 2).Draw(t, "type"),
+		First:          vote(),
+		Second:         vote(),
+	}
+	if e.Key.Type == attest.KeyNone {
+		e.Key = attest.ConsensusKey{Type: attest.KeyEd25519, Bytes: make([]byte, 32)}
+	}
+	if rapid.Bool().Draw(t, "nil") {
+		e.First.BlockHash, e.First.PartsTotal, e.First.PartsHash = [32]byte{}, 0, [32]byte{}
+	} else {
+		e.Second.BlockHash = e.First.BlockHash
+		e.Second.BlockHash[0]++ // another block, surely
+	}
+	if bytes.Compare(e.First.BlockHash[:], e.Second.BlockHash[:]) > 0 {
+		e.First, e.Second = e.Second, e.First
+	}
+	return e
+}
+
 func TestWhatEncodesDecodesToTheSame(t *testing.T) {
 	for _, c := range codecs() {
 		t.Run(c.name, rapid.MakeCheck(func(t *rapid.T) {
@@ -244,6 +286,12 @@ func TestSizeLimitsAreReached(t *testing.T) {
 	if a, b := cp.Root(), other.Root(); bytes.Compare(a[:], b[:]) > 0 {
 		double.First, double.Second = double.Second, double.First
 	}
+	vote := attest.ConsensusVote{Signature: make([]byte, attest.MaxConsensusSignature)}
+	forBlock := vote
+	forBlock.PartsTotal = 1
+	equivocation := &attest.Equivocation{
+		ChainID: id("a"), Epoch: 1, Accused: full, Key: key, Height: 1, Type: 1, First: vote, Second: forBlock,
+	}
 	largest := []any{
 		cp, set,
 		&attest.Attestation{Checkpoint: *cp},
@@ -254,6 +302,7 @@ func TestSizeLimitsAreReached(t *testing.T) {
 		&attest.Registration{ChainID: id("a"), ConsensusKey: key},
 		&attest.FaultProof{Kind: uint8(attest.FaultInvalidTransition), Body: make([]byte, attest.MaxFaultProofSize-5)},
 		double,
+		equivocation,
 	}
 	for i, c := range codecs() {
 		data, err := c.encode(largest[i])

@@ -22,6 +22,7 @@ const (
 	RuleQuorum
 	RulePossession
 	RuleConsensusSignature
+	RuleConsensusVote
 	RuleOrder
 	RuleContradiction
 	RuleOffender
@@ -59,9 +60,10 @@ var ruleTable = [...]RuleInfo{
 	{RuleQuorum, "quorum", true, "the signers do not hold more than 2/3 of the power"},
 	{RulePossession, "possession", true, "the proof of possession of the BLS key is not valid for this registration"},
 	{RuleConsensusSignature, "consensus_signature", true, "the consensus key's signature is not valid for this registration"},
-	{RuleOrder, "order", true, "the first side of a double vote must have the smaller checkpoint root"},
-	{RuleContradiction, "contradiction", true, "the two sides do not contradict: the same checkpoint, another chain or another epoch"},
-	{RuleOffender, "offender", true, "nobody signed both sides"},
+	{RuleConsensusVote, "consensus_vote", true, "it is no vote that the home chain's consensus would count: its type, height, round, time or block id"},
+	{RuleOrder, "order", true, "the first of two sides must have the smaller checkpoint root or block id"},
+	{RuleContradiction, "contradiction", true, "the two sides do not contradict: the same checkpoint or block, another chain or another epoch"},
+	{RuleOffender, "offender", true, "nobody signed both sides, or another validator's key than the accused's"},
 	{RuleWrongChain, "wrong_chain", true, "the object is about another chain than asked for"},
 
 	{RuleAhead, "ahead", false, "the epoch is not the next one: earlier certificates are needed first"},

@@ -12,9 +12,9 @@ import (
 // FaultKind says which rule a proof shows to be broken (DESIGN §5).
 type FaultKind uint8
 
-// The kinds of faults. This version judges double votes; the other numbers are
-// reserved, and a proof of such a kind is a soft [RuleUnsupported]: nobody is
-// punished for sending what a newer version understands.
+// The kinds of faults. This version judges double votes and consensus equivocations;
+// the other numbers are reserved, and a proof of such a kind is a soft
+// [RuleUnsupported]: nobody is punished for sending what a newer version understands.
 const (
 	FaultDoubleVote            FaultKind = 1
 	FaultInvalidTransition     FaultKind = 2
@@ -51,8 +51,27 @@ func (k FaultKind) MaxSize() int {
 	return MaxFaultProofSize
 }
 
+// faultBody is what a proof of one kind says.
+type faultBody interface {
+	// accusation is all of it but the kind.
+	accusation() Accusation
+	// verify checks the signatures against the set that signs the accusation's epoch,
+	// and that it is the one which the proof names.
+	verify(net Network, set *Set) error
+}
+
+// openers decode the bodies of the kinds that this version can judge.
+var openers = map[FaultKind]func([]byte) (faultBody, error){
+	FaultDoubleVote:            opener(DecodeDoubleVote),
+	FaultConsensusEquivocation: opener(DecodeEquivocation),
+}
+
+func opener[B faultBody](decode func([]byte) (B, error)) func([]byte) (faultBody, error) {
+	return func(data []byte) (faultBody, error) { return decode(data) }
+}
+
 // Supported says whether this version can judge proofs of the kind.
-func (k FaultKind) Supported() bool { return k == FaultDoubleVote }
+func (k FaultKind) Supported() bool { return openers[k] != nil }
 
 // ID names the proof, not the offence, of which there may be many proofs: offences
 // are known by (chain, account). It is the SHA-256 of
@@ -89,7 +108,7 @@ func Peek(f *FaultProof) (Accusation, error) {
 	return accusation, err
 }
 
-func openFault(f *FaultProof) (Accusation, *DoubleVote, error) {
+func openFault(f *FaultProof) (Accusation, faultBody, error) {
 	if err := f.check(); err != nil {
 		return Accusation{}, nil, err
 	}
@@ -97,17 +116,13 @@ func openFault(f *FaultProof) (Accusation, *DoubleVote, error) {
 	if !kind.Supported() {
 		return Accusation{}, nil, refuse(RuleUnsupported, "fault proof of kind %s", kind)
 	}
-	d, err := DecodeDoubleVote(f.Body)
+	body, err := openers[kind](f.Body)
 	if err != nil {
 		return Accusation{}, nil, err
 	}
-	return Accusation{
-		Kind:           kind,
-		ChainID:        string(d.First.Checkpoint.ChainID),
-		Epoch:          d.First.Checkpoint.Epoch,
-		ValidatorsRoot: d.ValidatorsRoot,
-		Accused:        d.accused(),
-	}, d, nil
+	accusation := body.accusation()
+	accusation.Kind = kind
+	return accusation, body, nil
 }
 
 // Offender is a validator that a proof convicts, with its share of power in the
@@ -128,15 +143,15 @@ type VerifiedFault struct {
 
 // VerifyFault checks a proof against the set of the chain and epoch that [Peek]
 // names. To find the set by its root alone is not enough: the power that the
-// offenders had is that of their epoch. Hard errors are those of the proof's form
-// and [RuleSignature]. Soft ones are [RuleWrongSet] (set is not the one that the
+// offenders had is that of their epoch. Hard errors are those of the proof's form,
+// [RuleSignature] and [RuleOffender]. Soft ones are [RuleWrongSet] (set is not the one that the
 // proof names) and [RuleUnsupported].
 func VerifyFault(net Network, set *Set, f *FaultProof) (VerifiedFault, error) {
-	accusation, d, err := openFault(f)
+	accusation, body, err := openFault(f)
 	if err != nil {
 		return VerifiedFault{}, err
 	}
-	if err := d.verify(net, set); err != nil {
+	if err := body.verify(net, set); err != nil {
 		return VerifiedFault{}, err
 	}
 	verified := VerifiedFault{

@@ -153,7 +153,7 @@ func TestKindsHaveNamesAndLimits(t *testing.T) {
 		attest.FaultEthereumSlashing:      {"ethereum_slashing", 160 << 10},
 		77:                                {"fault_77", 512 << 10},
 	} {
-		if kind.String() != want.name || kind.MaxSize() != want.max || kind.Supported() != (kind == attest.FaultDoubleVote) {
+		if kind.String() != want.name || kind.MaxSize() != want.max || kind.Supported() != (kind == attest.FaultDoubleVote || kind == attest.FaultConsensusEquivocation) {
 			t.Errorf("%d: %s, %d bytes", kind, kind, kind.MaxSize())
 		}
 	}

@@ -41,6 +41,7 @@ func fuzzSeeds(t tb) (seeds [][]byte) {
 	add(attest.EncodeRegistration(c.registration(0)))
 	add(attest.EncodeFaultProof(double))
 	add(double.Body, nil)
+	add(c.equivocation(t, 1).Body, nil)
 	return seeds
 }
 
@@ -54,19 +55,29 @@ func FuzzDecodeCrossCertificate(f *testing.F) { fuzzCodec(f, "cross-certificate"
 func FuzzDecodeRegistration(f *testing.F)     { fuzzCodec(f, "registration") }
 func FuzzDecodeFaultProof(f *testing.F)       { fuzzCodec(f, "fault proof") }
 func FuzzDecodeDoubleVote(f *testing.F)       { fuzzCodec(f, "double vote") }
+func FuzzDecodeEquivocation(f *testing.F)     { fuzzCodec(f, "equivocation") }
 
 // FuzzVerifyFault feeds bodies that may be anything to what a stranger can reach.
 // Nothing but what was signed may convict.
 func FuzzVerifyFault(f *testing.F) {
 	c := equalCast(f, 4)
 	signed := c.doubleVote(f, c.certificate(f, checkpoint(1, "a"), 0, 1), c.certificate(f, checkpoint(1, "b"), 1, 2))
+	equivocated := c.equivocation(f, 1)
 	f.Add(signed.Kind, signed.Body)
+	f.Add(equivocated.Kind, equivocated.Body)
 	for _, seed := range fuzzSeeds(f) {
 		f.Add(uint8(attest.FaultDoubleVote), seed)
+		f.Add(uint8(attest.FaultConsensusEquivocation), seed)
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
 		verified, err := attest.VerifyFault(testNet, c.set, &attest.FaultProof{Kind: kind, Body: body})
-		if err == nil && verified.ID() != signed.ID() {
+		if err != nil || verified.ID() == signed.ID() || verified.ID() == equivocated.ID() {
+			return
+		}
+		// The epoch is not what the home chain's validator signed, and ZIP-215 has
+		// points in more than one form: the offence is still the same.
+		again, err := attest.DecodeEquivocation(body)
+		if err != nil || !signedBoth(again) {
 			t.Fatalf("a proof that nobody signed convicts %v", verified.Offenders())
 		}
 	})

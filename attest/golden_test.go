@@ -45,6 +45,7 @@ func TestGoldenFiles(t *testing.T) {
 	certificate := c.certificate(t, cp, 0, 2, 3)
 	crossCertificate := c.crossCertificate(t, cl, 0, 2, 3)
 	proof := c.doubleVote(t, c.certificate(t, cp, 0, 1), c.certificate(t, other, 1))
+	equivocation := c.equivocation(t, 1)
 	possession := must[[96]byte](t)(attest.ProveRegistration(c.keys[2], testNet, reg))
 	consensus := must[[]byte](t)(attest.SignRegistration(consensusKey(2), testNet, reg))
 
@@ -73,6 +74,7 @@ func TestGoldenFiles(t *testing.T) {
 		"cross_certificate": with(claimForms, ssz(attest.EncodeCrossCertificate(crossCertificate)), encoded96(crossCertificate.Signature), ""),
 		"validator_set":     {SSZ: ssz(attest.EncodeValidatorSet(c.set.ValidatorSet())), Root: encoded32(c.set.Root())},
 		"double_vote":       {SSZ: ssz(attest.EncodeFaultProof(proof)), ID: encoded32(proof.ID()), Network: encoded32(testNet)},
+		"equivocation":      {SSZ: ssz(attest.EncodeFaultProof(equivocation)), ID: encoded32(equivocation.ID())},
 		"registration": {
 			Network:     encoded32(testNet),
 			SSZ:         ssz(attest.EncodeRegistration(reg)),
@@ -134,4 +136,6 @@ func TestGoldenFilesVerify(t *testing.T) {
 		must[*attest.CrossCertificate](t)(attest.DecodeCrossCertificate(read("cross_certificate")))))
 	must[attest.VerifiedFault](t)(attest.VerifyFault(testNet, set,
 		must[*attest.FaultProof](t)(attest.DecodeFaultProof(read("double_vote")))))
+	must[attest.VerifiedFault](t)(attest.VerifyFault(attest.Network{}, set,
+		must[*attest.FaultProof](t)(attest.DecodeFaultProof(read("equivocation")))))
 }

@@ -8,6 +8,8 @@ const (
 	MaxChainID      = 50  // bytes, as in CometBFT
 	MaxValidators   = 512 // of one chain in one epoch
 	MaxConsensusKey = 96  // bytes; ed25519 has 32, BLS12-381 in G2 has 96
+
+	MaxConsensusSignature = 96 // bytes; ed25519 has 64, BLS12-381 in G2 has 96
 )
 
 // Checkpoint is what a chain's validators sign for an epoch (DESIGN §4). Every
@@ -103,6 +105,34 @@ type DoubleVote struct {
 	ValidatorsRoot [32]byte `ssz-size:"32"`
 	First          Certificate
 	Second         Certificate
+}
+
+// Equivocation proves that a validator signed two votes for different blocks in one
+// step of its home chain's consensus (DESIGN §5), as CometBFT's
+// DuplicateVoteEvidence. First has the smaller block id. That Epoch is the one
+// which Height belongs to is checked by who knows how many blocks an epoch has.
+type Equivocation struct {
+	ChainID        []byte `ssz-max:"50"` // also the one that the votes were signed for
+	Epoch          uint64
+	ValidatorsRoot [32]byte     `ssz-size:"32"`               // of the set that Accused indexes
+	Accused        []byte       `ssz:"bitlist" ssz-max:"512"` // exactly one
+	Key            ConsensusKey // the accused's
+	Height         uint64
+	Round          uint32
+	Type           uint8 // comet.Prevote or comet.Precommit
+	First          ConsensusVote
+	Second         ConsensusVote
+}
+
+// ConsensusVote is what one vote of an [Equivocation] has of its own. All zero before
+// the time means a vote for no block.
+type ConsensusVote struct {
+	BlockHash  [32]byte `ssz-size:"32"`
+	PartsTotal uint32
+	PartsHash  [32]byte `ssz-size:"32"`
+	Seconds    uint64   // since 1970, an int64 in two's complement
+	Nanos      uint32
+	Signature  []byte `ssz-max:"96"`
 }
 
 // Registration is what a validator's keys sign to be bound to an account

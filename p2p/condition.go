@@ -156,6 +156,7 @@ var attestConditions = map[attest.Rule]Condition{
 	attest.RuleQuorum:             NoQuorum,
 	attest.RulePossession:         BadSignature,
 	attest.RuleConsensusSignature: BadSignature,
+	attest.RuleConsensusVote:      NoFault,
 	attest.RuleOrder:              NotCanonical,
 	attest.RuleContradiction:      NoFault,
 	attest.RuleOffender:           NoFault,
