@@ -74,7 +74,9 @@ func (e *Equivocation) check() error {
 }
 
 func (e *Equivocation) accusation() Accusation {
-	return Accusation{ChainID: string(e.ChainID), Epoch: e.Epoch, ValidatorsRoot: e.ValidatorsRoot, Accused: e.Accused}
+	return Accusation{
+		ChainID: string(e.ChainID), Epoch: e.Epoch, Height: e.Height, ValidatorsRoot: e.ValidatorsRoot, Accused: e.Accused,
+	}
 }
 
 // verify is the same on every network: the votes are those of the home chain, which

@@ -70,7 +70,7 @@ func TestEquivocationConvictsTheOwnerOfTheKey(t *testing.T) {
 		t.Fatal("the proof depends on the order of its sides")
 	}
 	accusation := must[attest.Accusation](t)(attest.Peek(proof))
-	if accusation.Kind != attest.FaultConsensusEquivocation || accusation.ChainID != testChain || accusation.Epoch != 5 ||
+	if accusation.Kind != attest.FaultConsensusEquivocation || accusation.ChainID != testChain || accusation.Epoch != 5 || accusation.Height != 47 ||
 		accusation.ValidatorsRoot != c.set.Root() || !slices.Equal(slices.Collect(accusation.Accused.Ones()), []int{2}) {
 		t.Fatalf("peek: %+v", accusation)
 	}

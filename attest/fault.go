@@ -96,13 +96,15 @@ type Accusation struct {
 	Kind           FaultKind
 	ChainID        string
 	Epoch          uint64
+	Height         uint64   // of the home chain, where the fault is about one; else 0
 	ValidatorsRoot [32]byte // root of the set that Accused indexes
 	Accused        Bits     // at least one
 }
 
 // Peek reads what a proof says, and checks all of its form but no signature: cheap
 // enough to look up the set, and to see that every accused is convicted already,
-// before anything dear. Errors are hard, but for [RuleUnsupported].
+// before anything dear. Where there is a height, that it belongs to the epoch is for
+// the caller to check, who knows how many blocks an epoch of that chain has. Errors are hard, but for [RuleUnsupported].
 func Peek(f *FaultProof) (Accusation, error) {
 	accusation, _, err := openFault(f)
 	return accusation, err

@@ -122,7 +122,7 @@ func (h *home) block(ctx context.Context, b chain.Block) error {
 	}
 	h.view.Store(&homeView{Home: api.Home{Height: b.Height, Time: b.Time}})
 	h.submitter.block(b.Height, tasksIn(b.Operations))
-	epoch := (b.Height-1)/h.spec.EpochBlocks + 1
+	epoch := h.spec.EpochOf(b.Height)
 	if h.input == nil {
 		h.input = &ledger.EpochInput{ChainID: []byte(h.spec.ID), Epoch: epoch}
 	}

@@ -47,6 +47,7 @@ func TestParamsThatBindNobodyTakeEffectAtTheEndOfTheEpoch(t *testing.T) {
 func TestParamsThatBindOthersWaitForOneOldUnbondingTime(t *testing.T) {
 	for name, change := range map[string]func(*ledger.Params){
 		"lower penalty":        func(p *ledger.Params) { p.Penalty.DoubleVote /= 2 },
+		"higher penalty":       func(p *ledger.Params) { p.Penalty.Equivocation *= 2 },
 		"another rule":         func(p *ledger.Params) { p.Penalty.Rule = ledger.Flat },
 		"shorter unbonding":    func(p *ledger.Params) { p.Unbonding.Time -= 10_000 },
 		"longer unbonding":     func(p *ledger.Params) { p.Unbonding.Time += 10_000 },
@@ -119,6 +120,8 @@ func TestParamsThatBreakAnInequalityAreRefused(t *testing.T) {
 		"expiry":       func(p *ledger.Params) { p.ChallengeWindow.Time = p.StatementExpiry },
 		"reward":       func(p *ledger.Params) { p.ReporterReward = ledger.One / 10 },
 		"no penalty":   func(p *ledger.Params) { p.Penalty.DoubleVote = 0 },
+		"no price":     func(p *ledger.Params) { p.Penalty.Equivocation = 0 },
+		"all and more": func(p *ledger.Params) { p.Penalty.Equivocation = ledger.One + 1 },
 		"no rule":      func(p *ledger.Params) { p.Penalty.Rule = 9 },
 		"multiplier":   func(p *ledger.Params) { p.Penalty.Multiplier = 0 },
 		"bytes":        func(p *ledger.Params) { p.Limits.Bytes = 1 },

@@ -22,6 +22,9 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if err != nil {
 		return invalid("proof", err)
 	}
+	if m.manifest.Misplaced(accused) {
+		return refuse(CodeInvalid, "height %d of %s is not in epoch %d, whose set the proof names", accused.Height, accused.ChainID, accused.Epoch)
+	}
 	id := s.Proof.ID()
 	if known, err := load[Fault](m.tx, faultKey(id)); err != nil {
 		return err

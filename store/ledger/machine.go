@@ -10,13 +10,14 @@ import (
 
 // machine runs the steps of one epoch over a state.
 type machine struct {
-	network attest.Network
-	chains  []string // of the network, sorted
-	spec    *ChainSpec
-	state   State
-	tx      *txn    // of the step under way, nil before the first
-	params  *Params // in force in it
-	dust    bool    // liens are taken whose slash rounds to nothing; only a Scenario does
+	manifest *Manifest
+	network  attest.Network
+	chains   []string // of the network, sorted
+	spec     *ChainSpec
+	state    State
+	tx       *txn    // of the step under way, nil before the first
+	params   *Params // in force in it
+	dust     bool    // liens are taken whose slash rounds to nothing; only a Scenario does
 
 	epoch  uint64   // being executed
 	parent [32]byte // root of the checkpoint before it

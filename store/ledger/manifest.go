@@ -8,6 +8,8 @@ import (
 	"regexp"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/meshsec/meshsec/attest"
 )
 
 // Manifest is what the peer chains agreed on (DESIGN §1). Its id is in every
@@ -149,6 +151,16 @@ func (m *Manifest) Chain(id string) *ChainSpec {
 	}
 	return nil
 }
+
+// Misplaced reports whether an accusation names another epoch than the one that its
+// height belongs to, on a chain of the network.
+func (m *Manifest) Misplaced(a attest.Accusation) bool {
+	spec := m.Chain(a.ChainID)
+	return spec != nil && a.Height != 0 && spec.EpochOf(a.Height) != a.Epoch
+}
+
+// EpochOf is the epoch that a block at a height, above 0, belongs to.
+func (s *ChainSpec) EpochOf(height uint64) uint64 { return (height-1)/s.EpochBlocks + 1 }
 
 // ChainIDs are the ids of all chains, sorted.
 func (m *Manifest) ChainIDs() []string {

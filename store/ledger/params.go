@@ -55,9 +55,10 @@ func (w Window) shorter(v Window) bool { return w.Epochs < v.Epochs || w.Time < 
 // Penalty is what an offence costs: the base of its kind, or what the rule makes of
 // the severity q, if that is more. See [PenaltyRule].
 type Penalty struct {
-	Rule       PenaltyRule `toml:"rule" json:"rule"`
-	Multiplier uint64      `toml:"multiplier" json:"multiplier"` // of the severity, 1 to 1000
-	DoubleVote Ratio       `toml:"double_vote" json:"double_vote"`
+	Rule         PenaltyRule `toml:"rule" json:"rule"`
+	Multiplier   uint64      `toml:"multiplier" json:"multiplier"`     // of the severity, 1 to 1000
+	DoubleVote   Ratio       `toml:"double_vote" json:"double_vote"`   // two checkpoints of an epoch
+	Equivocation Ratio       `toml:"equivocation" json:"equivocation"` // two blocks in a step of the home chain's consensus
 }
 
 // Downtime is the price of not signing (DESIGN §3.5): who misses more than Allowed
@@ -104,7 +105,7 @@ func DefaultParams() Params {
 		EvidenceAge:     Window{Epochs: 4, Time: 14 * 24 * hour},
 		Unbonding:       Window{Epochs: 10, Time: 21 * 24 * hour},
 		Correlation:     Window{Epochs: 36, Time: hour},
-		Penalty:         Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20},
+		Penalty:         Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20, Equivocation: One / 20},
 		ReporterReward:  One / 20,
 		MaxDrift:        hour / 60,
 		MinLien:         Units(1000),
@@ -182,6 +183,7 @@ func (p *Params) Validate() error {
 		value, max Ratio
 	}{
 		{"penalty.double_vote", p.Penalty.DoubleVote, One},
+		{"penalty.equivocation", p.Penalty.Equivocation, One},
 		{"reporter_reward", p.ReporterReward, One / 20},
 		{"downtime.allowed", p.Downtime.Allowed, One},
 		{"downtime.penalty", p.Downtime.Penalty, One / 20},
@@ -193,6 +195,8 @@ func (p *Params) Validate() error {
 	switch {
 	case p.Penalty.DoubleVote == 0:
 		return fmt.Errorf("penalty.double_vote must be positive")
+	case p.Penalty.Equivocation == 0:
+		return fmt.Errorf("penalty.equivocation must be positive")
 	case p.Penalty.Rule > Proportional:
 		return fmt.Errorf("penalty.rule %d is none of flat, quadratic, proportional", p.Penalty.Rule)
 	case p.Penalty.Multiplier == 0 || p.Penalty.Multiplier > 1000:

@@ -127,9 +127,14 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 	switch kind {
 	case attest.FaultDoubleVote:
 		return uint64(p.DoubleVote)
+	case attest.FaultConsensusEquivocation:
+		return uint64(p.Equivocation)
 	}
 	return One
 }
+
+// least is the smallest base of any kind.
+func (p *Penalty) least() uint64 { return uint64(min(p.DoubleVote, p.Equivocation)) }
 
 // share is the part of the power that the offender held in the epoch of o.
 func (o *Offence) share() fraction { return fraction{Amount(o.Power).Int(), Amount(o.Total).Int()} }

@@ -246,7 +246,7 @@ func (m *machine) checkSmallest(amount *uint256.Int, ratio uint64) error {
 	if least := m.params.MinLien.Int(); amount.Lt(least) {
 		return refuse(CodeLimit, "the smallest part of a lien is %s", least.Dec())
 	}
-	if !m.dust && share(amount, min(ratio, uint64(m.params.Penalty.DoubleVote))).IsZero() {
+	if !m.dust && share(amount, min(ratio, m.params.Penalty.least())).IsZero() {
 		return refuse(CodeLimit, "a slash of this lien would round to nothing")
 	}
 	return nil

@@ -1,9 +1,12 @@
 package ledgertest
 
 import (
+	"crypto/ed25519"
 	"fmt"
+	"time"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // DoubleVote is a proof that v, of the set that signs cp, signed it and another
@@ -26,4 +29,20 @@ func (n *Network) DoubleVote(set *attest.Set, cp *attest.Checkpoint, v *Validato
 		sides[i] = &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: a.Signature}
 	}
 	return attest.BuildDoubleVote(set, sides[0], sides[1])
+}
+
+// Equivocation is a proof that v, of the set that signs an epoch of chain, signed
+// precommits for two blocks at a height with its consensus key.
+func (n *Network) Equivocation(set *attest.Set, chain string, epoch, height uint64, v *Validator) (*attest.FaultProof, error) {
+	e := attest.Equivocation{
+		ChainID: []byte(chain), Epoch: epoch, Height: height, Type: comet.Precommit,
+		Key: attest.ConsensusKey{Type: attest.KeyEd25519, Bytes: v.Consensus.Public().(ed25519.PublicKey)},
+	}
+	for i, side := range []*attest.ConsensusVote{&e.First, &e.Second} {
+		at := time.UnixMilli(int64(GenesisTime + height*BlockTime)).UTC()
+		*side = attest.ConsensusVote{BlockHash: [32]byte{byte(i)}, PartsTotal: 1, Seconds: uint64(at.Unix())}
+		block := comet.BlockID(side.BlockHash[:], int64(side.PartsTotal), side.PartsHash[:])
+		side.Signature = ed25519.Sign(v.Consensus, comet.SignBytes(chain, comet.Precommit, int64(height), 0, block, at))
+	}
+	return attest.BuildEquivocation(set, e)
 }

@@ -302,6 +302,14 @@ func (m *Mesh) DoubleVote(chain string, epoch uint64, validator int) (*attest.Fa
 	return m.Network.DoubleVote(s.sets[epoch], s.past[epoch].Checkpoint, s.keys.Validators[validator])
 }
 
+// Equivocation is a proof that a validator signed precommits for two blocks at the
+// last height of an epoch.
+func (m *Mesh) Equivocation(chain string, epoch uint64, validator int) (*attest.FaultProof, error) {
+	s := m.chains[chain]
+	height := epoch * m.Manifest.Chain(chain).EpochBlocks
+	return m.Network.Equivocation(s.sets[epoch], chain, epoch, height, s.keys.Validators[validator])
+}
+
 // SubmitFault is the operation that a node of chain submits for a proof.
 func (m *Mesh) SubmitFault(chain string, proof *attest.FaultProof, reporter ledger.AccountID) (*ledger.Operation, error) {
 	accused, err := attest.Peek(proof)
