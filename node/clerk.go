@@ -172,7 +172,7 @@ func (k *clerk) keepFault(ctx context.Context, e keepFault) error {
 				"fault", fmt.Sprintf("%x", e.fault.ID()))
 		}
 	}
-	k.submitter.fault(e.fault)
+	k.submitter.fault(e.fault, e.reporter)
 	if e.made {
 		return k.mesh.PublishFault(ctx, e.fault.Proof())
 	}

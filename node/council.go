@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // How far back votes are looked at. Proofs of faults are taken at any age.
@@ -414,8 +415,17 @@ func (c *council) fault(f attest.VerifiedFault) finding {
 		return known
 	}
 	c.faults[f.ID()] = true
-	c.do(keepFault{f, false}, wake{})
+	c.do(keepFault{fault: f}, wake{})
 	return taken
+}
+
+// report takes a verified proof that somebody brought to this node.
+func (c *council) report(f attest.VerifiedFault, reporter ledger.AccountID) {
+	if c.faults[f.ID()] {
+		return
+	}
+	c.faults[f.ID()] = true
+	c.do(keepFault{f, true, reporter}, wake{})
 }
 
 // proofs keeps and publishes what our own tallies found.
@@ -426,7 +436,7 @@ func (c *council) proofs(set *attest.Set, proofs ...*attest.FaultProof) {
 			continue // a proof of two verified votes verifies; one that doesn't convicts nobody
 		}
 		c.faults[f.ID()] = true
-		c.do(keepFault{f, true}, wake{})
+		c.do(keepFault{fault: f, made: true}, wake{})
 	}
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // effect is something that the council wants done outside of it. Effects are
@@ -25,10 +26,12 @@ type (
 	keepCertificate struct {
 		certificate attest.VerifiedCertificate
 	}
-	// keepFault stores a proof, and publishes it if this node made it.
+	// keepFault stores a proof, and publishes it if this node made it or somebody brought
+	// it, who is then the reporter.
 	keepFault struct {
-		fault attest.VerifiedFault
-		made  bool
+		fault    attest.VerifiedFault
+		made     bool
+		reporter ledger.AccountID // zero: this node's own
 	}
 	// release judges again what was parked up to an epoch.
 	release struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
@@ -29,6 +30,9 @@ type view struct {
 	execution *execution
 	faults    *faultLog
 	divergent *divergence
+	desk      *desk
+	loop      *loop
+	judging   sync.Mutex // held while a proof is verified
 }
 
 var _ api.Backend = (*view)(nil)

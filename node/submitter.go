@@ -61,8 +61,11 @@ type (
 	}
 	tipNote   struct{ height uint64 }
 	crossNote struct{ certificate *attest.CrossCertificate }
-	faultNote struct{ fault attest.VerifiedFault }
-	wakeNote  struct{}
+	faultNote struct {
+		fault    attest.VerifiedFault
+		reporter ledger.AccountID // zero: this node's own
+	}
+	wakeNote struct{}
 )
 
 func (blockNote) note() {}
@@ -76,7 +79,7 @@ func newSubmitter(d *desk, x *execution, key *[48]byte, m *metrics, log *slog.Lo
 		desk: d, execution: x, key: key, metrics: m, log: log,
 		notes: newMailbox[note](),
 		queue: newQueue(), drafts: make(map[[32]byte]draft),
-		known: knowledge{cross: make(map[string][]*attest.CrossCertificate)},
+		known: knowledge{cross: make(map[string][]*attest.CrossCertificate), reporters: make(map[[32]byte]ledger.AccountID)},
 	}
 }
 
@@ -89,8 +92,10 @@ func (s *submitter) block(height uint64, tasks map[[32]byte][32]byte) {
 func (s *submitter) tip(height uint64) { s.put(tipNote{height}) }
 
 func (s *submitter) cross(c *attest.CrossCertificate) { s.put(crossNote{c}) }
-func (s *submitter) fault(f attest.VerifiedFault)     { s.put(faultNote{f}) }
-func (s *submitter) wake()                            { s.put(wakeNote{}) }
+func (s *submitter) fault(f attest.VerifiedFault, reporter ledger.AccountID) {
+	s.put(faultNote{f, reporter})
+}
+func (s *submitter) wake() { s.put(wakeNote{}) }
 func (s *submitter) put(n note) {
 	if s.key != nil {
 		s.notes.put(n)
@@ -130,6 +135,9 @@ func (s *submitter) take(n note) bool {
 		s.stale = true
 	case faultNote:
 		s.known.faults = append(s.known.faults, n.fault)
+		if n.reporter != (ledger.AccountID{}) {
+			s.known.reporters[n.fault.ID()] = n.reporter
+		}
 		s.stale = true
 	case wakeNote:
 		s.stale = true
@@ -175,7 +183,13 @@ func (s *submitter) derive() error {
 	if err != nil {
 		return err
 	}
-	s.known.faults = slices.DeleteFunc(s.known.faults, func(f attest.VerifiedFault) bool { return s.desk.settled(reader, meta, f) })
+	s.known.faults = slices.DeleteFunc(s.known.faults, func(f attest.VerifiedFault) bool {
+		settled := s.desk.settled(reader, meta, f)
+		if settled {
+			delete(s.known.reporters, f.ID())
+		}
+		return settled
+	})
 	tasks, err := s.desk.tasks(reader, s.known)
 	s.time = meta.Time
 	s.queue.derived(s.height, meta.Height, tasks, func(order [32]byte) int { return rank(order, set, *s.key) })

@@ -52,6 +52,8 @@ type desk struct {
 type knowledge struct {
 	cross  map[string][]*attest.CrossCertificate // of our own validators, by peer
 	faults []attest.VerifiedFault                // of any chain
+	// Who brought a fault to this node; one that is not here the mesh has brought.
+	reporters map[[32]byte]ledger.AccountID
 }
 
 // tasks are all that is to be done, the most urgent first: faults, then what other
@@ -74,7 +76,7 @@ func (d *desk) tasks(home homeState, known knowledge) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
-	add(d.faults(home, meta, params, known.faults))
+	add(d.faults(home, meta, params, known))
 	add(d.participation(home, meta, params))
 	for _, chain := range d.manifest.ChainIDs() {
 		if chain == d.spec.ID {
@@ -271,36 +273,52 @@ func (d *desk) cover(home homeState, meta *ledger.Meta, chain string) ([]task, e
 
 // faults are the proofs that say something new to the home ledger, and that it can
 // judge.
-func (d *desk) faults(home homeState, meta *ledger.Meta, params *ledger.Params, known []attest.VerifiedFault) (out []task, first error) {
-	for _, f := range known {
-		t, useful, err := d.fault(home, meta, params, f)
+func (d *desk) faults(home homeState, meta *ledger.Meta, params *ledger.Params, known knowledge) (out []task, first error) {
+	for _, f := range known.faults {
+		reporter, brought := known.reporters[f.ID()]
+		if !brought {
+			reporter = d.reporter
+		}
+		t, why, err := d.fault(home, meta, params, f, reporter)
 		switch {
 		case err != nil && first == nil:
 			first = err
-		case useful:
+		case err == nil && why == "":
 			out = append(out, t)
 		}
 	}
 	return out, first
 }
 
-func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f attest.VerifiedFault) (task, bool, error) {
+// fault is the task of one proof, or why there is none.
+func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f attest.VerifiedFault, reporter ledger.AccountID) (t task, why string, err error) {
 	id, chain, epoch := f.ID(), f.ChainID(), f.Epoch()
 	if recorded, err := home.Fault(id); err != nil || recorded != nil {
-		return task{}, false, err
+		if err == nil {
+			why = fmt.Sprintf("it is recorded already since epoch %d", recorded.Recorded)
+		}
+		return task{}, why, err
 	}
 	if news, err := isNews(home, f); err != nil || !news {
-		return task{}, false, err
+		return task{}, "all of its offenders are convicted for that epoch already, by another proof", err
 	}
 	expired, ok, err := d.expired(home, meta, params, chain, epoch)
-	if err != nil || !ok || expired {
-		return task{}, false, err
+	switch {
+	case err != nil:
+		return task{}, "", err
+	case !ok:
+		return task{}, fmt.Sprintf("the ledger has not heard of %s epoch %d yet: validators submit the proof when it has", chain, epoch), nil
+	case expired:
+		return task{}, fmt.Sprintf("the offence is older than the evidence age of %v and %d epochs", params.EvidenceAge.Time.Span(), params.EvidenceAge.Epochs), nil
 	}
 	var later uint64
 	if chain != d.spec.ID {
 		peer, err := home.Peer(chain)
-		if err != nil || peer == nil {
-			return task{}, false, err
+		if err != nil {
+			return task{}, "", err
+		}
+		if peer == nil {
+			return task{}, fmt.Sprintf("the ledger does not know the chain %s", chain), nil
 		}
 		if epoch-1 > peer.Final {
 			later = epoch - 1
@@ -324,10 +342,10 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 				}
 			}
 			return ledger.NewSubmitFault(&ledger.SubmitFault{
-				Reporter: d.reporter, Proof: *f.Proof(), Set: *set.ValidatorSet(), LaterEpoch: later, Later: proof,
+				Reporter: reporter, Proof: *f.Proof(), Set: *set.ValidatorSet(), LaterEpoch: later, Later: proof,
 			})
 		},
-	}, true, nil
+	}, "", nil
 }
 
 // settled says whether the home ledger will never need a proof any more: all that it

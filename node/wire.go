@@ -108,7 +108,7 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 	}
 	view := &view{
 		cfg: cfg, version: w.version, manifest: w.manifest, key: key, account: desk.reporter, store: w.store, mesh: mesh,
-		home: home, syncer: syncer, execution: execution, faults: faults, divergent: divergent,
+		home: home, syncer: syncer, execution: execution, faults: faults, divergent: divergent, desk: desk, loop: loop,
 	}
 	n := &Node{
 		cfg: cfg, log: log, outside: w, loop: loop, handler: handler, mesh: mesh, clerk: clerk, divergent: divergent,
@@ -187,7 +187,7 @@ func (n *Node) remember(x *execution) error {
 				return fmt.Errorf("fault %x in the store: %w", f.ID, err)
 			}
 			c.faults[f.ID] = true
-			n.submitter.fault(verified)
+			n.submitter.fault(verified, ledger.AccountID{})
 			ids = append(ids, f.ID)
 		}
 		if len(list) < faultPage {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -173,6 +174,61 @@ func (n *fakeNode) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
 		}
 	}
 	return api.Fault{}, fmt.Errorf("fault %x: %w here", id, api.ErrNotFound)
+}
+
+func (n *fakeNode) Conviction(_ context.Context, chain string, id [32]byte) (ledger.ConvictionView, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	v, err := n.mesh.Reader(chain).Conviction(id)
+	if err == nil && v == nil {
+		err = fmt.Errorf("fault %x: %w on the ledger of %s", id, api.ErrNotFound, chain)
+	}
+	if err != nil {
+		return ledger.ConvictionView{}, err
+	}
+	return *v, nil
+}
+
+// Report submits to the home chain, as a node does; the mesh is not played.
+func (n *fakeNode) Report(ctx context.Context, proof *attest.FaultProof, reporter ledger.AccountID) (out api.Report, err error) {
+	id := proof.ID()
+	out = api.Report{ID: id[:], Reporter: reporter}
+	n.mu.Lock()
+	known, err := n.mesh.Reader(home).Fault(id)
+	op, submit := n.mesh.SubmitFault(home, proof, reporter)
+	n.mu.Unlock()
+	if err = errors.Join(err, submit); err != nil {
+		return out, err
+	}
+	n.learn(proof)
+	if known != nil {
+		out.Reason = fmt.Sprintf("it is recorded already since epoch %d", known.Recorded)
+		return out, nil
+	}
+	encoded, err := ledger.EncodeOperation(op)
+	if err != nil {
+		return out, err
+	}
+	sent, err := n.Submit(ctx, encoded)
+	out.Operation = sent[:]
+	return out, err
+}
+
+// learn keeps a proof.
+func (n *fakeNode) learn(proof *attest.FaultProof) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	id := proof.ID()
+	a, err := attest.Peek(proof)
+	if err != nil || slices.ContainsFunc(n.faults, func(f api.Fault) bool { return bytes.Equal(f.ID, id[:]) }) {
+		return
+	}
+	f := api.Fault{ID: id[:], Kind: a.Kind.String(), Chain: a.ChainID, Epoch: a.Epoch, Seen: 1_700_000_010_000, Frozen: map[string]uint64{}, Executed: map[string]uint64{}}
+	for i := range a.Accused.Ones() {
+		f.Offenders = append(f.Offenders, n.mesh.Set(a.ChainID, a.Epoch).At(i).Account)
+	}
+	f.Proof, _ = attest.EncodeFaultProof(proof) // it was decoded before
+	n.faults = append(n.faults, f)
 }
 
 func (n *fakeNode) Submit(_ context.Context, encoded []byte) (id [32]byte, err error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/store/ledger"
 )
@@ -71,6 +72,18 @@ func (b *book) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
 		}
 	}
 	return api.Fault{}, api.ErrNotFound
+}
+
+func (b *book) Conviction(_ context.Context, chain string, id [32]byte) (ledger.ConvictionView, error) {
+	if _, ok := b.ledgers[chain]; !ok {
+		return ledger.ConvictionView{}, fmt.Errorf("chain %q: %w", chain, api.ErrNotFound)
+	}
+	return ledger.ConvictionView{FaultView: ledger.FaultView{ID: id[:], Recorded: 7}, Ledger: chain}, nil
+}
+
+func (b *book) Report(_ context.Context, proof *attest.FaultProof, reporter ledger.AccountID) (api.Report, error) {
+	id := proof.ID()
+	return api.Report{ID: id[:], Reporter: reporter, Reason: "it is recorded already"}, nil
 }
 
 func (b *book) Submit(_ context.Context, op []byte) (id [32]byte, _ error) {
@@ -141,6 +154,13 @@ func TestClientGetsWhatTheBackendSays(t *testing.T) {
 	if got, err := c.Fault(ctx, [32]byte{2}); err != nil || !reflect.DeepEqual(got, b.faults[1]) {
 		t.Errorf("fault = %+v, %v", got, err)
 	}
+	if got, err := c.Conviction(ctx, "a", [32]byte{2}); err != nil || got.Ledger != "a" || got.Recorded != 7 || got.ID[0] != 2 {
+		t.Errorf("conviction = %+v, %v", got, err)
+	}
+	proof, who := &attest.FaultProof{Kind: 1, Body: []byte{1, 2, 3}}, ledger.AccountID{5}
+	if got, err := c.Report(ctx, proof, who); err != nil || [32]byte(got.ID) != proof.ID() || got.Reporter != who || got.Reason == "" {
+		t.Errorf("report = %+v, %v", got, err)
+	}
 	if id, err := c.Submit(ctx, []byte{8, 9}); err != nil || id != [32]byte{8} || len(b.submitted) != 1 {
 		t.Errorf("submit = %x, %v", id, err)
 	}
@@ -203,6 +223,9 @@ func TestBadRequestsAreProblems(t *testing.T) {
 		{"GET", "/v1/faults/12", "", 400},
 		{"GET", "/v1/faults?limit=0", "", 400},
 		{"GET", "/v1/faults?from=zz", "", 400},
+		{"GET", "/v1/ledgers/a/faults/12", "", 400},
+		{"POST", "/v1/faults", `{"proof":"00"}`, 400},
+		{"POST", "/v1/faults", `{"proof":"01","reporter":"12"}`, 400},
 		{"POST", "/v1/operations", `{"operation":"zz"}`, 400},
 		{"POST", "/v1/operations", `{"surprise":1}`, 400},
 		{"POST", "/v1/operations", `{"operation":"` + strings.Repeat("0", api.MaxRequest) + `"}`, 413},

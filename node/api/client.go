@@ -11,6 +11,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // maxAnswer bounds what a client reads of an answer: a page of the largest faults
@@ -102,6 +105,25 @@ func (c *Client) Faults(ctx context.Context, from uint64, limit int) ([]Fault, e
 // Fault asks for one fault.
 func (c *Client) Fault(ctx context.Context, id [32]byte) (Fault, error) {
 	return get[Fault](ctx, c, "/v1/faults/"+hex.EncodeToString(id[:]))
+}
+
+// Conviction asks what a chain's ledger knows of a fault; ErrNotFound if it has not
+// recorded it.
+func (c *Client) Conviction(ctx context.Context, chain string, id [32]byte) (ledger.ConvictionView, error) {
+	return get[ledger.ConvictionView](ctx, c, "/v1/ledgers/"+url.PathEscape(chain)+"/faults/"+hex.EncodeToString(id[:]))
+}
+
+// Report hands a fault proof to the node, see [Backend].
+func (c *Client) Report(ctx context.Context, proof *attest.FaultProof, reporter ledger.AccountID) (Report, error) {
+	encoded, err := attest.EncodeFaultProof(proof)
+	if err != nil {
+		return Report{}, err
+	}
+	body, err := json.Marshal(Report{Proof: encoded, Reporter: reporter})
+	if err != nil {
+		return Report{}, err
+	}
+	return do[Report](ctx, c, http.MethodPost, "/v1/faults", body)
 }
 
 // Submit hands an encoded operation to the node's home chain.

@@ -8,6 +8,8 @@
 //	GET  /v1/ledgers/{chain}/records               Record, ?key= name, ?epoch=
 //	GET  /v1/faults                                []Fault, ?from= position, ?limit=
 //	GET  /v1/faults/{id}                           Fault
+//	POST /v1/faults                                Report → Report
+//	GET  /v1/ledgers/{chain}/faults/{id}           ledger.ConvictionView
 //	POST /v1/operations                            Submission → Submission
 //	GET  /v1/operations/{id}                       Receipt
 //	GET  /healthz                                  200 while the process runs
@@ -25,7 +27,8 @@
 //
 //   - A request is read up to a limit, never further, and has a deadline.
 //   - Nothing here can make a node sign. What POST /v1/operations takes was
-//     signed by its account before, and goes to the home chain as it is.
+//     signed by its account before, and goes to the home chain as it is. What POST
+//     /v1/faults takes is verified before anything comes of it.
 //
 // The node imports it, and so may whoever talks to a node; it imports
 // store/ledger for the views that it shows, and attest to open a [Certificate].

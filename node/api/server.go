@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/ledger"
 )
 
@@ -57,6 +58,13 @@ type Backend interface {
 	// from a position on; the first has position 0.
 	Faults(ctx context.Context, from uint64, limit int) ([]Fault, error)
 	Fault(ctx context.Context, id [32]byte) (Fault, error)
+	// Conviction is what a chain's newest executed ledger knows of a fault; ErrNotFound
+	// if it has not recorded it.
+	Conviction(ctx context.Context, chain string, id [32]byte) (ledger.ConvictionView, error)
+	// Report verifies a proof, keeps it and tells the mesh of it, and submits it to the
+	// home chain. ErrInvalid if it convicts nobody, ErrUnavailable if it can't be judged
+	// or submitted now.
+	Report(ctx context.Context, proof *attest.FaultProof, reporter ledger.AccountID) (Report, error)
 	// Submit hands an operation to the home chain. ErrInvalid if it isn't one,
 	// ErrUnavailable if the chain can't be reached.
 	Submit(ctx context.Context, operation []byte) (id [32]byte, err error)
@@ -74,7 +82,9 @@ func Handler(b Backend, metrics http.Handler, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /v1/ledgers/{chain}/records", answer(s, s.record))
 	mux.HandleFunc("GET /v1/ledgers/{chain}/certificates", answer(s, s.certificates))
 	mux.HandleFunc("GET /v1/ledgers/{chain}/certificates/{epoch}", answer(s, s.certificate))
+	mux.HandleFunc("GET /v1/ledgers/{chain}/faults/{id}", answer(s, s.conviction))
 	mux.HandleFunc("GET /v1/faults", answer(s, s.faults))
+	mux.HandleFunc("POST /v1/faults", answer(s, s.report))
 	mux.HandleFunc("GET /v1/faults/{id}", answer(s, s.fault))
 	mux.HandleFunc("POST /v1/operations", answer(s, s.submit))
 	mux.HandleFunc("GET /v1/operations/{id}", answer(s, s.receipt))
@@ -249,11 +259,36 @@ func (s *server) fault(r *http.Request) (Fault, error) {
 	return s.b.Fault(r.Context(), id)
 }
 
-func (s *server) submit(r *http.Request) (Submission, error) {
+func (s *server) conviction(r *http.Request) (ledger.ConvictionView, error) {
+	id, err := parseID(r.PathValue("id"))
+	if err != nil {
+		return ledger.ConvictionView{}, err
+	}
+	return s.b.Conviction(r.Context(), r.PathValue("chain"), id)
+}
+
+func (s *server) report(r *http.Request) (Report, error) {
+	var in Report
+	if err := decode(r, &in); err != nil {
+		return Report{}, fmt.Errorf(`%w: the body must be {"proof": "<hex>", "reporter": "<account>"}: %w`, ErrInvalid, err)
+	}
+	proof, err := attest.DecodeFaultProof(in.Proof)
+	if err != nil {
+		return Report{}, fmt.Errorf("%w: proof: %w", ErrInvalid, err)
+	}
+	return s.b.Report(r.Context(), proof, in.Reporter)
+}
+
+// decode reads a body in JSON, of known keys only.
+func decode(r *http.Request, v any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+func (s *server) submit(r *http.Request) (Submission, error) {
 	var in Submission
-	if err := d.Decode(&in); err != nil {
+	if err := decode(r, &in); err != nil {
 		return Submission{}, fmt.Errorf(`%w: the body must be {"operation": "<hex>"}: %w`, ErrInvalid, err)
 	}
 	if len(in.Operation) == 0 {

@@ -126,6 +126,17 @@ type Submission struct {
 	ID        ledger.HexBytes `json:"id,omitempty"`        // answer: SHA-256 of it
 }
 
+// Report is the body of POST /v1/faults and its answer.
+type Report struct {
+	Proof    ledger.HexBytes  `json:"proof,omitempty"` // request: canonical bytes
+	Reporter ledger.AccountID `json:"reporter"`        // request: whom to reward, on the ledger of the offenders' own chain
+	ID       ledger.HexBytes  `json:"id,omitempty"`    // answer: of the proof
+	// Answer: of the operation that submits it to the home chain. Empty: its ledger needs
+	// none, for the reason given.
+	Operation ledger.HexBytes `json:"operation,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+}
+
 // Receipt is what GET /v1/operations/{id} answers; 404 until the operation was
 // executed on the home chain's ledger.
 type Receipt struct {

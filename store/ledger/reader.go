@@ -433,13 +433,8 @@ func (r *Reader) Faults() ([]FaultView, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[i] = FaultView{
-			ID: id, Kind: attest.FaultKind(f.Kind).String(), Chain: string(f.Chain), Epoch: f.Epoch,
-			Recorded: f.Recorded, Reporter: f.Reporter, Executed: !open[[32]byte(id)],
-		}
-		for _, o := range f.Offenders {
-			out[i].Offenders = append(out[i].Offenders, o.Account)
-		}
+		out[i] = f.view([32]byte(id))
+		out[i].Executed = !open[[32]byte(id)]
 	}
 	return out, nil
 }
