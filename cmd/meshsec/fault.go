@@ -17,7 +17,8 @@ import (
 )
 
 func newFault() *cobra.Command {
-	return newGroup("fault", "Look at fault proofs", newFaultList(), newFaultShow(), newFaultVerify())
+	return newGroup("fault", "Build, verify, submit and follow fault proofs",
+		newFaultList(), newFaultShow(), newFaultVerify(), newFaultBuild())
 }
 
 func newFaultList() *cobra.Command {
@@ -88,9 +89,9 @@ itself is printed too, which convinces anyone offline.`,
 	fullFlag(cmd, &names)
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		prefix := strings.ToLower(args[0])
-		if strings.Trim(prefix, "0123456789abcdef") != "" || len(prefix) > 64 || prefix == "" {
-			return misuse(cmd, "FAULT is %q, want up to 64 hex digits", args[0])
+		prefix, err := faultPrefix(cmd, args[0])
+		if err != nil {
+			return err
 		}
 		f, err := t.find()
 		if err != nil {
@@ -132,6 +133,15 @@ func reportFault(ctx context.Context, f *found, prefix string) (*faultReport, er
 		}
 	}
 	return report, nil
+}
+
+// faultPrefix is the id of a fault, or how that begins, as it was typed.
+func faultPrefix(cmd *cobra.Command, text string) (string, error) {
+	prefix := strings.ToLower(text)
+	if strings.Trim(prefix, "0123456789abcdef") != "" || len(prefix) > 64 || prefix == "" {
+		return "", misuse(cmd, "FAULT is %q, want up to 64 hex digits", text)
+	}
+	return prefix, nil
 }
 
 func findFault(ctx context.Context, f *found, prefix string) (x api.Fault, err error) {

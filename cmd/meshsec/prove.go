@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/store/ledger"
 )
@@ -139,14 +137,14 @@ func (r *proofRequest) ask(ctx context.Context, f *found) (*ledger.Proof, error)
 	if err != nil {
 		return nil, err
 	}
-	network, err := hex.DecodeString(status.Network)
-	if err != nil || len(network) != len(attest.Network{}) {
-		return nil, fmt.Errorf("the node at %s names its network %q, which is no network id: is it a meshsec node of the same version?", f.base, status.Network)
+	network, err := f.networkOf(status)
+	if err != nil {
+		return nil, err
 	}
 	if r.chain == "" {
 		r.chain = status.Chain
 	}
-	p := &ledger.Proof{Format: ledger.ProofFormat, Network: network, Chain: r.chain, Epoch: r.epoch}
+	p := &ledger.Proof{Format: ledger.ProofFormat, Network: network[:], Chain: r.chain, Epoch: r.epoch}
 	for _, name := range r.names {
 		got, err := f.Record(ctx, r.chain, name, p.Epoch)
 		if err != nil {

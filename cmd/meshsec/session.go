@@ -41,11 +41,9 @@ func (t *target) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{node: f, chain: status.Chain, time: status.Home.Time, certified: status.Ledgers}
-	raw, err := hex.DecodeString(status.Network)
-	if err != nil || len(raw) != len(s.network) {
-		return nil, fmt.Errorf("the node at %s names its network %q, which is no network id: is it a meshsec node of the same version?", f.base, status.Network)
+	if s.network, err = f.networkOf(status); err != nil {
+		return nil, err
 	}
-	s.network = attest.Network(raw)
 	if f.config != nil {
 		m, err := readManifest(f.config.Manifest)
 		if err != nil {
@@ -60,6 +58,15 @@ func (t *target) open(ctx context.Context) (*session, error) {
 	}
 	s.ledger, err = f.Ledger(ctx, s.chain)
 	return s, err
+}
+
+// networkOf is the network that a node says it is of.
+func (f *found) networkOf(s api.Status) (network attest.Network, err error) {
+	b, err := hex.DecodeString(s.Network)
+	if err != nil || len(b) != len(network) {
+		return network, fmt.Errorf("the node at %s names its network %q, which is no network id: is it a meshsec node of the same version?", f.base, s.Network)
+	}
+	return attest.Network(b), nil
 }
 
 func readManifest(path string) (*ledger.Manifest, error) {

@@ -20,13 +20,9 @@ func (n *Network) DoubleVote(set *attest.Set, cp *attest.Checkpoint, v *Validato
 		if err != nil {
 			return nil, err
 		}
-		index, ok := set.Index(a.Signer)
-		if !ok {
-			return nil, fmt.Errorf("validator %v is not in the set of epoch %d", v.ID, cp.Epoch)
+		if sides[i], err = a.Single(set); err != nil {
+			return nil, err
 		}
-		bits := attest.NewBits(set.Len())
-		bits.Set(index)
-		sides[i] = &attest.Certificate{Checkpoint: *cp, Signers: bits, Signature: a.Signature}
 	}
 	return attest.BuildDoubleVote(set, sides[0], sides[1])
 }
