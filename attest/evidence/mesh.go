@@ -24,7 +24,7 @@ type Mesh struct {
 func (m Mesh) Verify(files ...[]byte) ([]Report, error) {
 	var proofs []*attest.FaultProof
 	for i, data := range files {
-		found, err := parseMeshFile(data)
+		found, err := ParseProofs(data)
 		if err != nil {
 			return nil, inFile(i, len(files), err)
 		}
@@ -48,7 +48,9 @@ type meshFault struct {
 	Proof string `json:"proof"`
 }
 
-func parseMeshFile(data []byte) ([]*attest.FaultProof, error) {
+// ParseProofs reads proofs of this protocol in the forms that [Mesh.Verify] takes. The
+// error is [ErrShape] or [ErrSize].
+func ParseProofs(data []byte) ([]*attest.FaultProof, error) {
 	var list []meshFault
 	var single meshFault
 	switch text := bytes.TrimSpace(data); {

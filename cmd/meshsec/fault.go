@@ -18,7 +18,8 @@ import (
 
 func newFault() *cobra.Command {
 	return newGroup("fault", "Build, verify, submit and follow fault proofs",
-		newFaultList(), newFaultShow(), newFaultVerify(), newFaultBuild())
+		newFaultList(), newFaultShow(), newFaultVerify(), newFaultBuild(),
+		newFaultSubmit())
 }
 
 func newFaultList() *cobra.Command {

@@ -36,6 +36,8 @@ type fakeNode struct {
 	url    string
 	// lazy: submitted operations are taken and never executed.
 	lazy bool
+	// rival: is executed before what is submitted next.
+	rival *ledger.Operation
 
 	mu       sync.Mutex
 	receipts map[[32]byte]api.Receipt
@@ -242,6 +244,11 @@ func (n *fakeNode) Submit(_ context.Context, encoded []byte) (id [32]byte, err e
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.rival != nil {
+		if _, err := n.mesh.Epoch(home, n.rival); err != nil {
+			return id, err
+		}
+	}
 	r, err := n.mesh.Epoch(home, op)
 	if err != nil {
 		return id, err
@@ -249,7 +256,7 @@ func (n *fakeNode) Submit(_ context.Context, encoded []byte) (id [32]byte, err e
 	for _, x := range r.Receipts {
 		n.receipts[x.Operation] = api.Receipt{
 			ID: x.Operation[:], Chain: home, Epoch: r.Checkpoint.Epoch, Height: r.Checkpoint.Height - 4,
-			OK: x.Code == 0, Reason: string(x.Reason),
+			OK: x.Code == 0, Code: ledger.Code(x.Code).String(), Reason: string(x.Reason),
 		}
 	}
 	return id, nil
