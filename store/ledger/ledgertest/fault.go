@@ -2,7 +2,6 @@ package ledgertest
 
 import (
 	"crypto/ed25519"
-	"fmt"
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
