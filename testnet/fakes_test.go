@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/store/ledger"
 )
@@ -83,6 +84,14 @@ func (f *fakeNode) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
 		return api.Fault{}, api.ErrNotFound
 	}
 	return f.faults[i], nil
+}
+
+func (f *fakeNode) Conviction(context.Context, string, [32]byte) (ledger.ConvictionView, error) {
+	return ledger.ConvictionView{}, api.ErrNotFound
+}
+
+func (f *fakeNode) Report(context.Context, *attest.FaultProof, ledger.AccountID) (api.Report, error) {
+	return api.Report{}, api.ErrUnavailable
 }
 
 func (f *fakeNode) Submit(_ context.Context, operation []byte) ([32]byte, error) {
