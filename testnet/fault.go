@@ -115,6 +115,14 @@ func (r *trial) prepare(v *view) error {
 	if !slices.ContainsFunc(l.Power, func(p ledger.PowerView) bool { return p.Account == r.offender.Account }) {
 		return fmt.Errorf("%s is not in the validator set of %s: choose another validator", r.offender.Name, r.chain.ID)
 	}
+	for _, c := range r.o.t.Chains {
+		for _, p := range v.ledgers[c.ID].Peers {
+			if p.Chain == r.chain.ID && p.Halted != "" {
+				return fmt.Errorf("%s is halted on the ledger of %s (%s), which can't judge what its validators do now: choose another chain, or let the authority of %s trust it first (\"meshsec peer trust\")",
+					r.chain.ID, c.ID, p.Halted, c.ID)
+			}
+		}
+	}
 	for _, n := range r.o.t.nodes() {
 		if v.nodes[n.Name].Ready {
 			r.witnesses = append(r.witnesses, n)

@@ -104,6 +104,7 @@ func TestAuditFindsDifferentTales(t *testing.T) {
 }
 
 func TestFaultsThatCannotBeCommitted(t *testing.T) {
+	var fakes map[string]*fakeNode // of the trial under way
 	for name, change := range map[string]func(*trial, *fakeNode){
 		"is not in the validator set": func(r *trial, _ *fakeNode) { r.offender = r.chain.Nodes[1] },
 		"was convicted": func(r *trial, f *fakeNode) {
@@ -111,9 +112,17 @@ func TestFaultsThatCannotBeCommitted(t *testing.T) {
 			l.Faults = []ledger.FaultView{{Kind: "double_vote", Chain: "beta", Epoch: 3, Offenders: []ledger.AccountID{r.offender.Account}}}
 			f.ledgers["beta"] = l
 		},
+		"is halted on the ledger of alpha (why)": func(r *trial, _ *fakeNode) {
+			for _, n := range r.o.t.nodes() {
+				l := fakes[n.Name].ledgers["alpha"]
+				l.Peers = []ledger.PeerView{{Chain: "beta", Halted: "why"}}
+				fakes[n.Name].ledgers["alpha"] = l
+			}
+		},
 		"no node is ready": func(r *trial, _ *fakeNode) { r.o.t.Network = "another" },
 	} {
 		r, nodes := trialOn(t)
+		fakes = nodes
 		r.offender = r.chain.Nodes[0]
 		change(r, nodes["beta-0"])
 		if err := r.prepare(r.o.look(t.Context())); err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "\n") {
