@@ -10,17 +10,19 @@ import (
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/p2p"
 	"github.com/meshsec/meshsec/store"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // handler judges what the mesh brings (DESIGN §6), from cheap to dear: the council
 // says whether it can be of use at all, then the signature is verified, then the
 // council takes it. It has no state; it runs in the mesh's goroutines.
 type handler struct {
-	net     attest.Network
-	store   *store.Store
-	loop    *loop
-	votes   *p2p.Batcher[[32]byte, *voteItem]
-	crosses *p2p.Batcher[[32]byte, *crossItem]
+	net      attest.Network
+	manifest *ledger.Manifest
+	store    *store.Store
+	loop     *loop
+	votes    *p2p.Batcher[[32]byte, *voteItem]
+	crosses  *p2p.Batcher[[32]byte, *crossItem]
 }
 
 var _ p2p.Handler = (*handler)(nil)
@@ -36,9 +38,9 @@ type crossItem struct {
 	verified  attest.VerifiedCrossVote
 }
 
-func newHandler(net attest.Network, s *store.Store, l *loop) *handler {
+func newHandler(m *ledger.Manifest, s *store.Store, l *loop) *handler {
 	return &handler{
-		net: net, store: s, loop: l,
+		net: m.ID(), manifest: m, store: s, loop: l,
 		votes: p2p.NewBatcher[[32]byte](func(items []*voteItem) []error {
 			candidates := make([]attest.CandidateVote, len(items))
 			for i, item := range items {
@@ -150,6 +152,9 @@ func (h *handler) Fault(ctx context.Context, _ peer.ID, proof *attest.FaultProof
 	accusation, err := attest.Peek(proof)
 	if err != nil {
 		return p2p.Found(p2p.ConditionOf(err))
+	}
+	if h.manifest.Misplaced(accusation) {
+		return p2p.Found(p2p.NoFault)
 	}
 	if _, have, err := h.store.Fault(proof.ID()); err != nil {
 		return p2p.Found(p2p.InternalError)

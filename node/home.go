@@ -122,6 +122,9 @@ func (h *home) block(ctx context.Context, b chain.Block) error {
 	}
 	h.view.Store(&homeView{Home: api.Home{Height: b.Height, Time: b.Time}})
 	h.submitter.block(b.Height, tasksIn(b.Operations))
+	if err := h.evidence(ctx, b); err != nil {
+		return err
+	}
 	epoch := h.spec.EpochOf(b.Height)
 	if h.input == nil {
 		h.input = &ledger.EpochInput{ChainID: []byte(h.spec.ID), Epoch: epoch}

@@ -61,7 +61,7 @@ func TestPledgeBecomesPowerAndAFaultIsSlashedOnEveryLedger(t *testing.T) {
 		}))
 		w.conserved()
 		w.agree(lowest(w))
-		w.timed(epoch)
+		w.timed(epoch, "double_vote")
 	})
 }
 
@@ -76,12 +76,12 @@ func (m *member) executedFaults(chain string) (n int) {
 }
 
 // timed checks that every node knows one fault, and when it saw what of it.
-func (w *world) timed(epoch uint64) {
+func (w *world) timed(epoch uint64, kind string) {
 	w.t.Helper()
 	for _, m := range w.members {
 		faults, err := m.api().Faults(w.t.Context(), 0, 10)
 		must(w.t, err)
-		if len(faults) == 0 || faults[0].Epoch != epoch || faults[0].Kind != "double_vote" {
+		if len(faults) == 0 || faults[0].Epoch != epoch || faults[0].Kind != kind {
 			w.t.Errorf("%s: faults = %+v", m.name, faults)
 			continue
 		}

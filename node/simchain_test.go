@@ -19,6 +19,7 @@ type simChain struct {
 	mu      sync.Mutex
 	blocks  []chain.Block
 	mempool [][]byte
+	found   []chain.Evidence // for the next block
 	known   map[[32]byte]bool
 	down    map[string]bool // by node: its connection is cut
 	liar    map[string]bool // by node: it is shown blocks without operations
@@ -48,7 +49,7 @@ func (c *simChain) run(ctx context.Context) {
 func (c *simChain) make() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := chain.Block{Height: uint64(len(c.blocks)) + 1, Operations: c.mempool}
+	b := chain.Block{Height: uint64(len(c.blocks)) + 1, Operations: c.mempool, Evidence: c.found}
 	b.Time = ledgertest.GenesisTime + b.Height*uint64(blockTime.Milliseconds())
 	if len(c.blocks) > 0 {
 		b.Parent = c.blocks[len(c.blocks)-1].Hash
@@ -61,7 +62,7 @@ func (c *simChain) make() {
 		h.Write(op)
 	}
 	b.Hash = [32]byte(h.Sum(nil))
-	c.blocks, c.mempool = append(c.blocks, b), nil
+	c.blocks, c.mempool, c.found = append(c.blocks, b), nil, nil
 }
 
 // cut ends or restores a node's connection.

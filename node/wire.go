@@ -87,7 +87,7 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 	submitter.home = home.connected
 
 	// The mesh, which asks the handler and the source.
-	handler := newHandler(net, w.store, loop)
+	handler := newHandler(w.manifest, w.store, loop)
 	mesh, err := p2p.New(ctx, p2p.Config{
 		Network: net, Chains: w.manifest.ChainIDs(), PrivateKey: w.identity,
 		Listen: cfg.P2P.Listen, Peers: cfg.P2P.Peers,

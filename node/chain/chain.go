@@ -1,6 +1,10 @@
 package chain
 
-import "context"
+import (
+	"context"
+
+	"github.com/meshsec/meshsec/attest"
+)
 
 // Chain is one home chain, seen through one of its nodes. Its methods are safe
 // for concurrent use. Each asks the chain anew; nothing is cached that the
@@ -66,6 +70,17 @@ type Evidence struct {
 	// CometBFT that is tendermint.types.Evidence, which says itself whether
 	// it is a duplicate vote or a light client attack.
 	Raw []byte
+	// DoubleVote is what a duplicate vote says, nil in other evidence. Nothing
+	// of it is verified.
+	DoubleVote *DoubleVote
+}
+
+// DoubleVote are two votes of one validator in one step of the consensus.
+type DoubleVote struct {
+	Address       [20]byte // see [Validator]
+	Round         uint32
+	Type          uint8 // of the votes, as in [attest.Equivocation]
+	First, Second attest.ConsensusVote
 }
 
 // Key types of [Validator].

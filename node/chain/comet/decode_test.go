@@ -7,9 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/cometbft/cometbft/types"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/node/chain"
 )
 
 // vector reads a recorded answer of a real chain.
@@ -69,8 +73,60 @@ func TestMainnetBlockWithEvidence(t *testing.T) {
 		if !bytes.Equal((types.EvidenceList{ev}).Hash(), header.EvidenceHash) {
 			t.Error("the raw evidence is not what the header commits to")
 		}
+		checkDoubleVote(t, block.Evidence[0], ev.(*types.DuplicateVoteEvidence))
 		if offender := ev.ABCI()[0].Validator; offender.Power != 737515 {
 			t.Errorf("the offender has power %d", offender.Power)
+		}
+	}
+}
+
+// checkDoubleVote: what a node makes a proof of is what CometBFT read.
+func checkDoubleVote(t *testing.T, got chain.Evidence, want *types.DuplicateVoteEvidence) {
+	t.Helper()
+	d := got.DoubleVote
+	if d == nil {
+		t.Fatal("no double vote")
+	}
+	if !bytes.Equal(d.Address[:], want.VoteA.ValidatorAddress) || int32(d.Round) != want.VoteA.Round || int32(d.Type) != int32(want.VoteA.Type) {
+		t.Errorf("double vote by %X in round %d of type %d", d.Address, d.Round, d.Type)
+	}
+	for _, side := range []struct {
+		got  attest.ConsensusVote
+		want *types.Vote
+	}{{d.First, want.VoteA}, {d.Second, want.VoteB}} {
+		parts := side.want.BlockID.PartSetHeader
+		if hash := side.want.BlockID.Hash; len(hash) > 0 && !bytes.Equal(side.got.BlockHash[:], hash) || len(hash) == 0 && side.got.BlockHash != [32]byte{} ||
+			side.got.PartsTotal != parts.Total || !time.Unix(int64(side.got.Seconds), int64(side.got.Nanos)).Equal(side.want.Timestamp) ||
+			!bytes.Equal(side.got.Signature, side.want.Signature) {
+			t.Errorf("vote %+v, want %v", side.got, side.want)
+		}
+	}
+}
+
+// Votes that are not two of one validator in one step are evidence of nothing.
+func TestVotesThatBelongToNoStepAreNoDoubleVote(t *testing.T) {
+	vote := func(change func(*types.Vote)) *types.Vote {
+		v := &types.Vote{Type: cmtproto.PrecommitType, Height: 2, ValidatorAddress: make([]byte, 20)}
+		change(v)
+		return v
+	}
+	same := func(*types.Vote) {}
+	if doubleVote(&types.DuplicateVoteEvidence{VoteA: vote(same), VoteB: vote(same)}) == nil {
+		t.Error("two votes of one step are none")
+	}
+	for name, change := range map[string]func(*types.Vote){
+		"height":     func(v *types.Vote) { v.Height++ },
+		"round":      func(v *types.Vote) { v.Round++ },
+		"type":       func(v *types.Vote) { v.Type = cmtproto.PrevoteType },
+		"validator":  func(v *types.Vote) { v.ValidatorAddress = bytes.Repeat([]byte{1}, 20) },
+		"no address": func(v *types.Vote) { v.ValidatorAddress = nil },
+		"half block": func(v *types.Vote) { v.BlockID.Hash = make([]byte, 32) },
+	} {
+		if got := doubleVote(&types.DuplicateVoteEvidence{VoteA: vote(same), VoteB: vote(change)}); got != nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got := doubleVote(&types.LightClientAttackEvidence{}); got != nil {
+			t.Errorf("a light client attack: %+v", got)
 		}
 	}
 }

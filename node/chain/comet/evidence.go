@@ -1,15 +1,18 @@
 package comet
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/cometbft/cometbft/crypto"
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/cometbft/cometbft/types"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/chain"
 )
 
@@ -43,9 +46,46 @@ func decodeEvidence(list []json.RawMessage) ([]chain.Evidence, []byte, error) {
 			return nil, nil, fmt.Errorf("evidence %d: %w", i, err)
 		}
 		all = append(all, ev)
-		out = append(out, chain.Evidence{Height: uint64(ev.Height()), Raw: encoded})
+		out = append(out, chain.Evidence{Height: uint64(ev.Height()), Raw: encoded, DoubleVote: doubleVote(ev)})
 	}
 	return out, all.Hash(), nil
+}
+
+// doubleVote is what evidence of a duplicate vote says; nil if it is another kind, or
+// if the votes are not two of one validator in one step, which proves nothing.
+func doubleVote(ev types.Evidence) *chain.DoubleVote {
+	d, ok := ev.(*types.DuplicateVoteEvidence)
+	if !ok {
+		return nil
+	}
+	a, b := d.VoteA, d.VoteB
+	if a.Height != b.Height || a.Round != b.Round || a.Type != b.Type || !bytes.Equal(a.ValidatorAddress, b.ValidatorAddress) ||
+		len(a.ValidatorAddress) != crypto.AddressSize || a.Round < 0 || !types.IsVoteTypeValid(a.Type) {
+		return nil
+	}
+	first, okFirst := consensusVote(a)
+	second, okSecond := consensusVote(b)
+	if !okFirst || !okSecond {
+		return nil
+	}
+	return &chain.DoubleVote{
+		Address: [crypto.AddressSize]byte(a.ValidatorAddress), Round: uint32(a.Round), Type: uint8(a.Type), First: first, Second: second,
+	}
+}
+
+// consensusVote is what is signed in a vote. A block id that is neither nil nor
+// complete is none that CometBFT counts.
+func consensusVote(v *types.Vote) (attest.ConsensusVote, bool) {
+	out := attest.ConsensusVote{Seconds: uint64(v.Timestamp.Unix()), Nanos: uint32(v.Timestamp.Nanosecond()), Signature: v.Signature}
+	if v.BlockID.IsZero() {
+		return out, true
+	}
+	if !v.BlockID.IsComplete() {
+		return out, false
+	}
+	out.BlockHash, out.PartsHash = [32]byte(v.BlockID.Hash), [32]byte(v.BlockID.PartSetHeader.Hash)
+	out.PartsTotal = v.BlockID.PartSetHeader.Total
+	return out, true
 }
 
 func parseEvidence(raw json.RawMessage) (types.Evidence, error) {

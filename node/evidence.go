@@ -1,0 +1,66 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
+	"github.com/meshsec/meshsec/node/chain"
+	"github.com/meshsec/meshsec/store"
+)
+
+// evidence makes proofs of what the home chain's own consensus has found and
+// committed in a block (DESIGN §5): every node of the chain makes the same ones, and
+// the council keeps, publishes and submits them as those that it finds itself. An
+// error is our own store's, or that the node ends.
+func (h *home) evidence(ctx context.Context, b chain.Block) error {
+	for _, e := range b.Evidence {
+		if e.DoubleVote == nil {
+			h.log.Warn("the home chain committed evidence of a kind that this version can't judge", "height", b.Height, "of", e.Height)
+			continue
+		}
+		epoch := h.spec.EpochOf(e.Height)
+		// The fault is before the block, and the set of the epoch under way is known
+		// since the epoch before it was executed.
+		set, err := h.execution.store.Set(h.spec.ID, epoch)
+		if errors.Is(err, store.ErrPruned) {
+			h.log.Info("the home chain committed evidence from before the snapshot that we began with", "epoch", epoch)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("evidence in block %d of the home chain: %w", b.Height, err)
+		}
+		proof, err := equivocation(h.spec.ID, epoch, set, e)
+		if err == nil {
+			_, err = attest.VerifyFault(attest.Network(h.execution.manifest.ID()), set, proof)
+		}
+		if err != nil {
+			h.log.Warn("the home chain committed evidence that convicts no validator of the mesh",
+				"height", e.Height, "validator", fmt.Sprintf("%X", e.DoubleVote.Address), "reason", err)
+			continue
+		}
+		err = tell(ctx, h.execution.loop, func(c *council, _ time.Time) { c.proofs(set, proof) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// equivocation builds the proof of a double vote. The home chain names a validator by
+// its address, the mesh by the key behind it.
+func equivocation(chainID string, epoch uint64, set *attest.Set, e chain.Evidence) (*attest.FaultProof, error) {
+	var key attest.ConsensusKey
+	for i := range set.Len() {
+		if k := set.At(i).ConsensusKey; k.Type == attest.KeyEd25519 && comet.Address(k.Bytes) == e.DoubleVote.Address {
+			key = k
+		}
+	}
+	return attest.BuildEquivocation(set, attest.Equivocation{
+		ChainID: []byte(chainID), Epoch: epoch, Key: key, Height: e.Height,
+		Round: e.DoubleVote.Round, Type: e.DoubleVote.Type, First: e.DoubleVote.First, Second: e.DoubleVote.Second,
+	})
+}

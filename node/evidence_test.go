@@ -1,0 +1,109 @@
+package node_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"testing"
+	"time"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
+	"github.com/meshsec/meshsec/node/chain"
+	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/ledger/ledgertest"
+)
+
+// equivocate has the chain commit evidence, in its next block, that a validator voted
+// for two blocks at a height.
+func (c *simChain) equivocate(t *testing.T, v *ledgertest.Validator, height uint64) {
+	t.Helper()
+	e := chain.Evidence{Height: height, DoubleVote: &chain.DoubleVote{
+		Address: comet.Address(v.Consensus.Public().(ed25519.PublicKey)), Type: comet.Prevote, Round: 2,
+	}}
+	at := time.Unix(1_700_000_000, 5).UTC()
+	for i, side := range []*attest.ConsensusVote{&e.DoubleVote.Second, &e.DoubleVote.First} { // in no order
+		*side = attest.ConsensusVote{Seconds: uint64(at.Unix()), Nanos: uint32(at.Nanosecond())}
+		var block comet.Message // nil against a block
+		if i > 0 {
+			side.BlockHash, side.PartsTotal = [32]byte{1}, 1
+			block = comet.BlockID(side.BlockHash[:], 1, side.PartsHash[:])
+		}
+		side.Signature = ed25519.Sign(v.Consensus, comet.SignBytes(c.id, comet.Prevote, int64(height), 2, block, at))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.found = append(c.found, e)
+}
+
+func TestEvidenceOfTheHomeChainIsSlashedOnEveryLedger(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 2, 4, nil)
+		w.start()
+		lender, offender := w.of("alpha")[0], w.of("beta")[1]
+		pledge, err := ledger.NewPledge(lender.validator.ID, 0, "beta", offender.validator.ID, ledger.Units(400_000), ledger.One/20)
+		lender.succeed(lender.submit(t, lender.validator.Account, pledge, err))
+		w.await("the pledge is power on beta", w.everywhere(func(m *member) bool {
+			for _, p := range m.ledger("beta").Power {
+				if p.Account == offender.validator.ID && p.Power.Int().Gt(p.Own.Int()) {
+					return true
+				}
+			}
+			return false
+		}))
+		epoch := offender.status().Ledgers["beta"].Executed + 1
+		w.await("an epoch signed with it is certified", w.everywhere(certified(epoch)))
+
+		beta := w.chains["beta"]
+		beta.mu.Lock()
+		// Neither is about the mesh, and neither stops a node.
+		beta.found = append(beta.found, chain.Evidence{Height: 1, Raw: []byte("a light client attack")},
+			chain.Evidence{Height: 1, DoubleVote: &chain.DoubleVote{Address: [20]byte{1}, Type: comet.Precommit}})
+		beta.mu.Unlock()
+		beta.equivocate(t, offender.validator, epoch*w.network.Manifest.Chain("beta").EpochBlocks)
+		w.await("the fault is executed on every ledger", w.everywhere(func(m *member) bool {
+			return m.executedFaults("alpha") == 1 && m.executedFaults("beta") == 1
+		}))
+		w.await("the slash on alpha shows", w.everywhere(func(m *member) bool { return len(m.ledger("alpha").Slashes) == 1 }))
+		slash := lender.ledger("alpha").Slashes[0]
+		if slash.Account != lender.validator.ID || slash.Validator != offender.validator.ID || slash.Amount != ledger.Units(20_000) {
+			t.Errorf("slash on alpha = %+v, want 5%% of what was pledged", slash)
+		}
+		w.conserved()
+		w.agree(lowest(w))
+		w.timed(epoch, "consensus_equivocation")
+	})
+}
+
+// A proof that names the set of another epoch is nobody's: it is not kept, and so not
+// submitted, and its sender is to blame.
+func TestEquivocationInAnotherEpochIsNotKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 2, 3, nil)
+		w.start()
+		w.await("some epochs are certified", w.everywhere(certified(3)))
+		genesis, err := ledger.Genesis(w.network.Manifest, "beta")
+		must(t, err)
+		set, err := attest.NewSet(genesis.Set)
+		must(t, err)
+		offender := w.of("beta")[1].validator
+		misplaced, err := w.network.Equivocation(set, "beta", 2, 1, offender)
+		must(t, err)
+		good, err := w.network.Equivocation(set, "beta", 1, 1, offender)
+		must(t, err)
+		a := w.adversary()
+		must(t, a.mesh.PublishFault(context.Background(), misplaced))
+		must(t, a.mesh.PublishFault(context.Background(), good))
+		w.await("the other one is known", w.everywhere(func(m *member) bool {
+			faults, err := m.api().Faults(t.Context(), 0, 10)
+			must(t, err)
+			return len(faults) > 0
+		}))
+		for _, m := range w.members {
+			faults, err := m.api().Faults(t.Context(), 0, 10)
+			must(t, err)
+			if len(faults) != 1 || faults[0].Epoch != 1 {
+				t.Errorf("%s: faults %+v", m.name, faults)
+			}
+		}
+	})
+}
