@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/node/chain/comet"
+	"github.com/meshsec/meshsec/node/chain/devchain"
 	"github.com/meshsec/meshsec/store/ledger"
 )
 
@@ -40,7 +43,7 @@ type FaultSlash struct {
 	Compensation ledger.Amount    `json:"compensation"`
 }
 
-// FaultTimes count from the second vote until the last node had the proof, had it
+// FaultTimes count from the second signature until the last node had the proof, had it
 // frozen on every ledger, and had it executed on every ledger.
 type FaultTimes struct {
 	Proof              int64 `json:"proof"`
@@ -60,19 +63,41 @@ const (
 type trial struct {
 	o         *observer
 	s         *Screen
+	crime     crime
 	chain     *Chain
 	offender  *Node
 	witnesses []Service // nodes that were ready when it began
 	epoch     uint64
-	second    time.Time // of the second vote
+	second    time.Time // of the second vote; of the evidence that tells of it
 	id        [32]byte
 }
+
+// crime is a rule that a validator is made to break.
+type crime struct {
+	name   string
+	commit func(*trial, context.Context) (done func() error, err error)
+}
+
+var (
+	doubleVote   = crime{"double vote", (*trial).doubleVote}
+	equivocation = crime{"equivocation", (*trial).equivocate}
+)
 
 // DoubleVote makes a validator sign two checkpoints of one epoch and gossip both,
 // and waits until every node has the proof, and every ledger on every node has
 // frozen and slashed what stood behind that validator. Then it checks that no ledger
 // lost or made an amount, and that the roots agree again.
 func (t *Testnet) DoubleVote(ctx context.Context, chain string, validator int, s *Screen) (*FaultReport, error) {
+	return t.try(ctx, doubleVote, chain, validator, s)
+}
+
+// Equivocation makes a validator sign two blocks at one height of its home chain,
+// hands that chain the evidence, and waits and checks as [Testnet.DoubleVote] does.
+func (t *Testnet) Equivocation(ctx context.Context, chain string, validator int, s *Screen) (*FaultReport, error) {
+	return t.try(ctx, equivocation, chain, validator, s)
+}
+
+func (t *Testnet) try(ctx context.Context, what crime, chain string, validator int, s *Screen) (*FaultReport, error) {
 	c, err := t.chain(chain)
 	if err != nil {
 		return nil, err
@@ -83,7 +108,7 @@ func (t *Testnet) DoubleVote(ctx context.Context, chain string, validator int, s
 	if err := t.mustRun(ctx); err != nil {
 		return nil, err
 	}
-	r := &trial{o: newObserver(t), s: s, chain: c, offender: c.Nodes[validator]}
+	r := &trial{o: newObserver(t), s: s, crime: what, chain: c, offender: c.Nodes[validator]}
 	defer s.abandon()
 	return r.run(ctx)
 }
@@ -93,12 +118,12 @@ func (r *trial) run(ctx context.Context) (*FaultReport, error) {
 	if err := r.prepare(v); err != nil {
 		return nil, err
 	}
-	a, err := r.commit(ctx)
+	done, err := r.crime.commit(r, ctx)
 	if err != nil {
 		return nil, err
 	}
 	report, err := r.follow(ctx)
-	return report, errors.Join(err, a.close())
+	return report, errors.Join(err, done())
 }
 
 // prepare chooses the epoch and the witnesses.
@@ -133,8 +158,34 @@ func (r *trial) prepare(v *view) error {
 	return nil
 }
 
-// commit commits the fault.
-func (r *trial) commit(ctx context.Context) (*attacker, error) {
+// equivocate signs with the key of the validator that runs the home chain, and tells
+// that chain, as a node of it would that has seen both votes. The chain does the rest.
+func (r *trial) equivocate(ctx context.Context) (func() error, error) {
+	r.s.begin(fmt.Sprintf("%s signs two blocks at one height in epoch %d", r.offender.Name, r.epoch))
+	keys, err := devchain.ConsensusKeys(r.o.t.devchainDir(r.chain.ID))
+	if err != nil {
+		return nil, err
+	}
+	c, err := comet.Dial(ctx, "http://"+r.chain.RPC, comet.Options{ExpectChainID: r.chain.ID})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	height := r.epoch * epochBlocks
+	evidence, err := c.DoubleSign(ctx, height, keys[slices.Index(r.chain.Nodes, r.offender)])
+	if err != nil {
+		return nil, err
+	}
+	r.second = time.Now()
+	if err := c.SubmitEvidence(ctx, evidence); err != nil {
+		return nil, err
+	}
+	r.s.end("%s has the evidence, of height %d", r.chain.ID, height)
+	return func() error { return nil }, nil
+}
+
+// doubleVote signs with the key of the node's keystore, and gossips both votes.
+func (r *trial) doubleVote(ctx context.Context) (func() error, error) {
 	const entrances = 4
 	r.s.begin(fmt.Sprintf("%s signs two checkpoints of epoch %d", r.offender.Name, r.epoch))
 	key, err := r.o.t.voteKey(r.offender)
@@ -166,7 +217,7 @@ func (r *trial) commit(ctx context.Context) (*attacker, error) {
 		return nil, errors.Join(err, a.close())
 	}
 	r.s.end("both votes are out, entering at %d nodes", len(addresses))
-	return a, nil
+	return a.close, nil
 }
 
 // follow waits for the consequences.
@@ -212,7 +263,7 @@ func (r *trial) everywhere(moments map[string]uint64) (missing string, last uint
 }
 
 // await waits for a moment on every witness, and returns how many milliseconds the
-// last of them came after the second vote. All clocks are this machine's.
+// last of them came after the second signature. All clocks are this machine's.
 func (r *trial) await(ctx context.Context, what string, timeout time.Duration, moment func(*api.Fault) (missing string, at uint64)) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -246,7 +297,7 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 	if errors.Is(err, context.DeadlineExceeded) {
 		// A ledger stands still where its chain has no quorum: the epochs tell.
 		v := r.o.look(context.WithoutCancel(ctx))
-		return 0, fmt.Errorf("the double vote of %s in epoch %d: not %s on %s after %v; %s", r.offender.Name, r.epoch, what, hanging, timeout, v.epochLine())
+		return 0, fmt.Errorf("the %s of %s in epoch %d: not %s on %s after %v; %s", r.crime.name, r.offender.Name, r.epoch, what, hanging, timeout, v.epochLine())
 	}
 	if err != nil {
 		return 0, err
@@ -361,10 +412,16 @@ func (r *trial) agree(ctx context.Context) error {
 	return nil
 }
 
+// twoOf is what was signed in a fault of a kind.
+var twoOf = map[string]string{
+	attest.FaultDoubleVote.String():            "two different checkpoints",
+	attest.FaultConsensusEquivocation.String(): "two different blocks at one height",
+}
+
 // Lines tell the report to people.
 func (f *FaultReport) Lines() []string {
 	lines := []string{
-		fmt.Sprintf("%s signed two different checkpoints of epoch %d of %s, which is a %s.", strings.Join(f.OffenderNames, ", "), f.Epoch, f.Chain, f.Kind),
+		fmt.Sprintf("%s signed %s of epoch %d of %s, which is a %s.", strings.Join(f.OffenderNames, ", "), twoOf[f.Kind], f.Epoch, f.Chain, f.Kind),
 		"What stood behind that signature is slashed, up to the ratio that its owner had agreed to:",
 		"",
 	}
@@ -378,7 +435,7 @@ func (f *FaultReport) Lines() []string {
 	lines = append(lines, align(rows, 3)...)
 	seconds := func(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }
 	return append(lines, "",
-		fmt.Sprintf("From the second vote it took %s until all nodes had the proof, %s until every ledger had it frozen, %s until all was slashed.",
+		fmt.Sprintf("From the second signature it took %s until all nodes had the proof, %s until every ledger had it frozen, %s until all was slashed.",
 			seconds(f.Milliseconds.Proof), seconds(f.Milliseconds.FrozenEverywhere), seconds(f.Milliseconds.ExecutedEverywhere)),
 		fmt.Sprintf("Fault %x", f.Fault))
 }

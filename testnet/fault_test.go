@@ -39,7 +39,7 @@ func trialOn(t *testing.T) (*trial, map[string]*fakeNode) {
 			nodes[s.Name].ledgers[chain] = l
 		}
 	}
-	return &trial{o: newObserver(n), chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), epoch: 5, second: second}, nodes
+	return &trial{o: newObserver(n), crime: doubleVote, chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), epoch: 5, second: second}, nodes
 }
 
 func TestReportTellsWhoLostWhatAndWhen(t *testing.T) {
@@ -72,7 +72,7 @@ func TestWaitingSaysWhereItHangs(t *testing.T) {
 		return err
 	}
 	delete(nodes["beta-0"].faults[1].Frozen, "alpha")
-	if err := wait(); err == nil || !strings.Contains(err.Error(), "not frozen on ledger alpha of node beta-0 after 1h0m0s; certified epochs alpha 5, beta 5, 4 of 4 nodes ready") {
+	if err := wait(); err == nil || !strings.Contains(err.Error(), "the double vote of beta-1 in epoch 5: not frozen on ledger alpha of node beta-0 after 1h0m0s; certified epochs alpha 5, beta 5, 4 of 4 nodes ready") {
 		t.Errorf("await: %v", err)
 	}
 	nodes["alpha-1"].faults = nil
@@ -148,9 +148,11 @@ func TestOutOfRangeIsOneClearLine(t *testing.T) {
 		{"beta", -1, "choose one of 0 to 1"},
 		{"beta", 1, "is not running"},
 	} {
-		_, err := n.DoubleVote(t.Context(), c.chain, c.validator, nil)
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%+v: %v", c, err)
+		for _, fault := range []func(context.Context, string, int, *Screen) (*FaultReport, error){n.DoubleVote, n.Equivocation} {
+			_, err := fault(t.Context(), c.chain, c.validator, nil)
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%+v: %v", c, err)
+			}
 		}
 	}
 	for _, err := range []error{n.Kill(t.Context(), "nobody", nil), n.Start(t.Context(), "nobody", nil)} {

@@ -203,11 +203,11 @@ func printLines(cmd *cobra.Command, lines []string) error {
 }
 
 func newTestnetFault() *cobra.Command {
-	return newGroup("fault", "Make a validator break a rule", newTestnetDoubleVote())
+	return newGroup("fault", "Make a validator break a rule", newTestnetDoubleVote(), newTestnetEquivocation())
 }
 
 func newTestnetDoubleVote() *cobra.Command {
-	cmd := &cobra.Command{
+	return newTestnetCrime((*testnet.Testnet).DoubleVote, &cobra.Command{
 		Use: "double-vote", Short: "Make a validator sign two checkpoints of one epoch", Args: words(),
 		Long: `Signs a certified checkpoint and a contradiction to it with a validator's key, past
 its guard, gossips both from a stranger's host, and waits: until every node has the
@@ -215,7 +215,23 @@ proof, every ledger has frozen what stood behind the validator, and every ledger
 slashed it. Then it checks that no ledger lost or made an amount, and that all nodes
 agree again.`,
 		Example: `meshsec testnet fault double-vote --chain beta --validator 2`,
-	}
+	})
+}
+
+func newTestnetEquivocation() *cobra.Command {
+	return newTestnetCrime((*testnet.Testnet).Equivocation, &cobra.Command{
+		Use: "equivocation", Short: "Make a validator sign two blocks at one height of its home chain", Args: words(),
+		Long: `Signs precommits for two blocks at a past height of the home chain with a validator's
+consensus key, hands that chain the evidence, and waits: until the chain has committed
+it and every node has the proof, every ledger has frozen what stood behind the
+validator, and every ledger has slashed it. Then it checks that no ledger lost or made
+an amount, and that all nodes agree again.`,
+		Example: `meshsec testnet fault equivocation --chain beta --validator 2`,
+	})
+}
+
+// newTestnetCrime completes a command that makes a validator break a rule.
+func newTestnetCrime(commit func(*testnet.Testnet, context.Context, string, int, *testnet.Screen) (*testnet.FaultReport, error), cmd *cobra.Command) *cobra.Command {
 	home := homeFlag(cmd)
 	chain := cmd.Flags().String("chain", "", "the validator's chain (required)")
 	validator := cmd.Flags().Int("validator", 0, "the validator's number, from 0 (required)")
@@ -228,7 +244,7 @@ agree again.`,
 		if err != nil {
 			return err
 		}
-		report, err := t.DoubleVote(cmd.Context(), *chain, *validator, screen(cmd, !*asJSON))
+		report, err := commit(t, cmd.Context(), *chain, *validator, screen(cmd, !*asJSON))
 		if err != nil {
 			return err
 		}
