@@ -19,11 +19,15 @@ import (
 func newFault() *cobra.Command {
 	return newGroup("fault", "Build, verify, submit and follow fault proofs",
 		newFaultList(), newFaultShow(), newFaultVerify(), newFaultBuild(),
-		newFaultSubmit())
+		newFaultSubmit(), newFaultWatch())
 }
 
 func newFaultList() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the fault proofs that a node holds", Args: words()}
+	cmd := &cobra.Command{Use: "list", Short: "List the fault proofs that a node holds", Args: words(),
+		Long: `Lists the fault proofs that a node holds, and where each stands on every ledger:
+verified (the ledger does not know it), recorded (it captures nothing there), frozen
+(what it captured waits for the end of the window) or executed. An offence that another
+proof has brought to a ledger is what that one is.`}
 	var t target
 	var names naming
 	t.flags(cmd)
@@ -34,20 +38,33 @@ func newFaultList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		faults, err := allFaults(cmd.Context(), f)
+		faults, chains, err := listFaults(cmd.Context(), f)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), faults)
 		}
-		table := newTable(cmd.OutOrStdout(), "fault", "kind", "chain", "epoch", "seen", "offenders")
+		table := newTable(cmd.OutOrStdout(), slices.Concat([]string{"fault", "kind", "chain", "epoch", "seen"}, on(chains), []string{"offenders"})...)
 		for _, x := range faults {
-			table.row(names.id(x.ID), x.Kind, x.Chain, x.Epoch, moment(x.Seen), names.ids(x.Offenders))
+			row := []any{names.id(x.ID), x.Kind, x.Chain, x.Epoch, moment(x.Seen)}
+			for _, chain := range chains {
+				row = append(row, x.States[chain])
+			}
+			table.row(append(row, names.ids(x.Offenders))...)
 		}
 		return table.print()
 	}
 	return cmd
+}
+
+// on are the heads of the columns of ledgers.
+func on(chains []string) []string {
+	heads := make([]string, len(chains))
+	for i, chain := range chains {
+		heads[i] = "on " + chain
+	}
+	return heads
 }
 
 // allFaults reads all pages.

@@ -166,10 +166,14 @@ func (n *fakeNode) Certificates(_ context.Context, chain string, from uint64, li
 }
 
 func (n *fakeNode) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	return n.faults[min(int(from), len(n.faults)):min(int(from)+limit, len(n.faults))], nil
 }
 
 func (n *fakeNode) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for _, f := range n.faults {
 		if bytes.Equal(f.ID, id[:]) {
 			return f, nil
@@ -214,6 +218,20 @@ func (n *fakeNode) Report(ctx context.Context, proof *attest.FaultProof, reporte
 	sent, err := n.Submit(ctx, encoded)
 	out.Operation = sent[:]
 	return out, err
+}
+
+// play runs the next epoch of a chain while the node answers.
+func (n *fakeNode) play(t *testing.T, chain string, ops ...*ledger.Operation) {
+	t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r, err := n.mesh.Epoch(chain, ops...)
+	ok(t, err)
+	for _, x := range r.Receipts {
+		if x.Code != 0 {
+			t.Fatalf("%s: %s", chain, x.Reason)
+		}
+	}
 }
 
 // learn keeps a proof.

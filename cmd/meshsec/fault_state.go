@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/holiman/uint256"
+
+	"github.com/meshsec/meshsec/node/api"
+	"github.com/meshsec/meshsec/store/ledger"
+)
+
+// The states of a fault on one ledger, in their order.
+const (
+	stateVerified = "verified" // the node holds the proof, the ledger does not know it
+	stateRecorded = "recorded" // and captures nothing on this ledger
+	stateFrozen   = "frozen"   // what it captured waits for the end of the window
+	stateExecuted = "executed"
+)
+
+// faultState is where a fault stands on one ledger. Amounts are sums over all liens, in
+// that chain's base units.
+type faultState struct {
+	Ledger       string          `json:"ledger"`
+	State        string          `json:"state"`
+	By           ledger.HexBytes `json:"by,omitempty"` // another fault that convicted the same there
+	Recorded     uint64          `json:"recorded,omitempty"`
+	Pending      *ledger.EndView `json:"pending,omitempty"` // when what is due may be taken
+	Captured     ledger.Amount   `json:"captured"`
+	Due          ledger.Amount   `json:"due"`
+	Taken        ledger.Amount   `json:"taken"`
+	Burned       ledger.Amount   `json:"burned"`
+	Reward       ledger.Amount   `json:"reward"`
+	Compensation ledger.Amount   `json:"compensation"`
+}
+
+// ledgersOf are the chains whose ledgers a node keeps, sorted.
+func ledgersOf(s api.Status) []string { return slices.Sorted(maps.Keys(s.Ledgers)) }
+
+// stateOf asks where a fault stands on a ledger: as itself, or as another fault that
+// convicted the same offenders of the same epoch first.
+func (f *found) stateOf(ctx context.Context, chain string, x *api.Fault) (faultState, error) {
+	v, err := f.Conviction(ctx, chain, [32]byte(x.ID))
+	if err == nil {
+		return newFaultState(&v), nil
+	}
+	if !errors.Is(err, api.ErrNotFound) {
+		return faultState{}, err
+	}
+	l, err := f.Ledger(ctx, chain)
+	if err != nil {
+		return faultState{}, err
+	}
+	by := convictedBefore(l.Faults, x.Chain, x.Epoch, x.Offenders)
+	if by == nil {
+		return faultState{Ledger: chain, State: stateVerified}, nil
+	}
+	if v, err = f.Conviction(ctx, chain, [32]byte(by.ID)); err != nil {
+		return faultState{}, err
+	}
+	s := newFaultState(&v)
+	s.By = by.ID
+	return s, nil
+}
+
+func newFaultState(v *ledger.ConvictionView) faultState {
+	s := faultState{Ledger: v.Ledger, State: stateRecorded, Recorded: v.Recorded, Pending: v.Pending}
+	for _, p := range v.Parts {
+		s.Captured, s.Due = plus(s.Captured, p.Captured), plus(s.Due, p.Due)
+	}
+	for _, x := range v.Slashes {
+		s.Taken, s.Burned = plus(s.Taken, x.Amount), plus(s.Burned, x.Burned)
+		s.Reward, s.Compensation = plus(s.Reward, x.Reward), plus(s.Compensation, x.Compensation)
+	}
+	switch {
+	case v.Executed:
+		s.State = stateExecuted
+	case !s.Captured.IsZero():
+		s.State = stateFrozen
+	}
+	return s
+}
+
+func plus(a, b ledger.Amount) ledger.Amount {
+	return ledger.NewAmount(new(uint256.Int).Add(a.Int(), b.Int()))
+}
+
+// listed is a fault with its state on every ledger.
+type listed struct {
+	api.Fault
+	States map[string]string `json:"states"`
+}
+
+// listFaults are all faults of a node, and the chains whose ledgers it keeps.
+func listFaults(ctx context.Context, f *found) ([]listed, []string, error) {
+	faults, err := allFaults(ctx, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	status, err := f.Status(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, chains := make([]listed, len(faults)), ledgersOf(status)
+	for i, x := range faults {
+		out[i] = listed{x, map[string]string{}}
+	}
+	for _, chain := range chains {
+		l, err := f.Ledger(ctx, chain)
+		if err != nil {
+			return nil, nil, err
+		}
+		recorded := map[[32]byte]*ledger.FaultView{}
+		for i := range l.Faults {
+			recorded[[32]byte(l.Faults[i].ID)] = &l.Faults[i]
+		}
+		for i := range out {
+			x := &out[i]
+			v := recorded[[32]byte(x.ID)]
+			if v == nil {
+				v = convictedBefore(l.Faults, x.Chain, x.Epoch, x.Offenders)
+			}
+			x.States[chain] = listedState(l.Liens, v)
+		}
+	}
+	return out, chains, nil
+}
+
+func listedState(liens []ledger.LienView, v *ledger.FaultView) string {
+	frozen := func(l ledger.LienView) bool {
+		return l.Consumer == v.Chain && !l.Frozen.IsZero() && slices.Contains(v.Offenders, l.Validator)
+	}
+	switch {
+	case v == nil:
+		return stateVerified
+	case v.Executed:
+		return stateExecuted
+	case slices.ContainsFunc(liens, frozen):
+		return stateFrozen
+	}
+	return stateRecorded
+}
