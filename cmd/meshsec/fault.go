@@ -19,7 +19,7 @@ import (
 func newFault() *cobra.Command {
 	return newGroup("fault", "Build, verify, submit and follow fault proofs",
 		newFaultList(), newFaultShow(), newFaultVerify(), newFaultBuild(),
-		newFaultSubmit(), newFaultWatch())
+		newFaultSubmit(), newFaultWatch(), newFaultExplain())
 }
 
 func newFaultList() *cobra.Command {
