@@ -67,6 +67,9 @@ func (v *view) judge(proof *attest.FaultProof) (f attest.VerifiedFault, err erro
 	if err != nil {
 		return f, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
+	if v.manifest.Misplaced(accusation) {
+		return f, fmt.Errorf("%w: height %d is not in epoch %d of %s", api.ErrInvalid, accusation.Height, accusation.Epoch, accusation.ChainID)
+	}
 	set, err := v.store.Set(accusation.ChainID, accusation.Epoch)
 	switch {
 	case errors.Is(err, store.ErrUnknownChain):

@@ -12,17 +12,26 @@ import (
 	"github.com/meshsec/meshsec/store/guard"
 )
 
-func operationsGuide(t *testing.T) string {
+func guide(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	ok(t, err)
 	return string(b)
 }
 
-// TestTheGuidesCommandsExist: every command line of the guide parses.
+// TestTheGuidesCommandsExist: every command line of the guides parses.
 func TestTheGuidesCommandsExist(t *testing.T) {
-	text := strings.ReplaceAll(operationsGuide(t), "\\\n", " ")
-	found := 0
+	for name, least := range map[string]int{"operations.md": 15, "reporting-faults.md": 8} {
+		if found := parsedCommands(t, guide(t, name)); found < least {
+			t.Errorf("%s: only %d commands found", name, found)
+		}
+	}
+}
+
+// parsedCommands parses all command lines in a text and tells how many there are.
+func parsedCommands(t *testing.T, text string) (found int) {
+	t.Helper()
+	text = strings.ReplaceAll(text, "\\\n", " ")
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '`' }) {
 		args, comment, _ := strings.Cut(strings.TrimSpace(line), "#")
 		args, _, _ = strings.Cut(args, " > ") // that is the shell's
@@ -42,15 +51,13 @@ func TestTheGuidesCommandsExist(t *testing.T) {
 			t.Errorf("%s (%s): %v", args, comment, err)
 		}
 	}
-	if found < 15 {
-		t.Errorf("only %d commands found", found)
-	}
+	return found
 }
 
 // TestTheGuideExplainsTheErrors: what an operator can meet is in its tables, in the
 // words of the error itself.
 func TestTheGuideExplainsTheErrors(t *testing.T) {
-	guide := operationsGuide(t)
+	page := guide(t, "operations.md")
 	for _, err := range []error{
 		guard.ErrMissing, guard.ErrExists, guard.ErrLocked, guard.ErrCorrupt, guard.ErrWrongKey, guard.ErrWrongNetwork,
 		guard.ErrConflict, guard.ErrBelowWatermark, guard.ErrBroken,
@@ -64,7 +71,7 @@ func TestTheGuideExplainsTheErrors(t *testing.T) {
 		if what != "" {
 			text += ": " + what
 		}
-		if !strings.Contains(guide, "`"+text+"`") {
+		if !strings.Contains(page, "`"+text+"`") {
 			t.Errorf("docs/operations.md does not explain %q", text)
 		}
 	}
