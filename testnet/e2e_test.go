@@ -40,6 +40,8 @@ type mesh struct {
 	home   string
 	docker bool
 	layout *testnet.Testnet // names and ports only
+
+	convicted []string // names of validators
 }
 
 func TestNetworkFromOutside(t *testing.T) {
@@ -61,12 +63,15 @@ func TestNetworkFromOutside(t *testing.T) {
 
 	m.step("it comes up, and everything counts", m.comesUp)
 	m.step("wrong commands get one line", m.refusesWrongCommands)
-	m.step("a double vote is slashed on every ledger", m.slashesDoubleVote)
+	m.step("a double vote is slashed on every ledger", func() { m.slashes("double-vote", "double_vote", 1, 2) })
+	m.step("an equivocation in a home chain's consensus is slashed on every ledger", func() {
+		m.slashes("equivocation", "consensus_equivocation", 2, 3)
+	})
 	m.step("a killed node comes back", func() { m.survivesKilling("alpha-1") })
 	m.step("killed nodes of every chain and a killed home chain come back", func() {
 		m.survivesKilling("alpha", "alpha-3", "beta-0", "gamma-1")
 	})
-	m.step("nobody signed twice but who was made to", m.onlyOneFault)
+	m.step("nobody signed twice but who was made to", m.onlyTheseFaults)
 	m.step("down leaves nothing running", m.goesDown)
 	if !m.docker {
 		m.step("it resumes", m.resumes)
@@ -269,15 +274,18 @@ func (m *mesh) refusesWrongCommands() {
 	}
 }
 
-func (m *mesh) slashesDoubleVote() {
-	offender := m.layout.Chains[1].Nodes[2]
+// slashes makes a validator of a chain break a rule.
+func (m *mesh) slashes(command, kind string, chain, validator int) {
+	c := m.layout.Chains[chain]
+	offender := c.Nodes[validator]
+	args := []string{"fault", command, "--chain", c.ID, "--validator", fmt.Sprint(validator)}
 	var report testnet.FaultReport
-	if err := json.Unmarshal(m.run("fault", "double-vote", "--chain", "beta", "--validator", "2", "--json"), &report); err != nil {
+	if err := json.Unmarshal(m.run(append(args, "--json")...), &report); err != nil {
 		m.t.Fatal(err)
 	}
 	m.t.Logf("proof %d ms, frozen everywhere %d ms, executed everywhere %d ms",
 		report.Milliseconds.Proof, report.Milliseconds.FrozenEverywhere, report.Milliseconds.ExecutedEverywhere)
-	if report.Kind != "double_vote" || report.Chain != "beta" || len(report.Fault) != 32 ||
+	if report.Kind != kind || report.Chain != c.ID || len(report.Fault) != 32 ||
 		!slices.Equal(report.Offenders, []ledger.AccountID{offender.Account}) {
 		m.t.Errorf("report %+v", report)
 	}
@@ -287,9 +295,9 @@ func (m *mesh) slashesDoubleVote() {
 		m.t.Errorf("it took %+v ms", times)
 	}
 	// What each account had agreed to lose: half of 600,000 at home, 0.3 of 300,000 elsewhere.
-	lost := map[string]string{"alpha": "90000", "beta": "300000", "gamma": "90000"}
+	lost := map[string]string{"alpha": "90000", "beta": "90000", "gamma": "90000", c.ID: "300000"}
 	for _, s := range report.Slashes {
-		if s.AccountName != s.Ledger+"-2" || s.Consumer != "beta" || s.Amount.String() != lost[s.Ledger] {
+		if s.AccountName != fmt.Sprintf("%s-%d", s.Ledger, validator) || s.Consumer != c.ID || s.Amount.String() != lost[s.Ledger] {
 			m.t.Errorf("slash %+v, not %s", s, lost[s.Ledger])
 		}
 		delete(lost, s.Ledger)
@@ -303,19 +311,20 @@ func (m *mesh) slashesDoubleVote() {
 		m.t.Errorf("no slash on %v", lost)
 	}
 	m.await(time.Minute, agreed)
-	m.liensAfterDoubleVote()
-	if _, err := m.try("fault", "double-vote", "--chain", "beta", "--validator", "2"); err == nil {
+	m.convicted = append(m.convicted, offender.Name)
+	m.liensAfterFaults()
+	if _, err := m.try(args...); err == nil {
 		m.t.Error("a convicted validator was convicted again")
 	}
 }
 
-// liensAfterDoubleVote: only what stood behind beta-2 lost anything, and nothing is
+// liensAfterFaults: only what stood behind the convicted lost anything, and nothing is
 // frozen any more.
-func (m *mesh) liensAfterDoubleVote() {
+func (m *mesh) liensAfterFaults() {
 	for _, l := range m.status().Liens {
 		want := "0"
-		if l.ValidatorName == "beta-2" {
-			if want = "90000"; l.Ledger == "beta" {
+		if slices.Contains(m.convicted, l.ValidatorName) {
+			if want = "90000"; strings.HasPrefix(l.ValidatorName, l.Ledger+"-") {
 				want = "300000"
 			}
 		}
@@ -355,15 +364,17 @@ func (m *mesh) survivesKilling(names ...string) {
 
 // onlyOneFault: a validator that signed twice would have been reported by every
 // node.
-func (m *mesh) onlyOneFault() {
+func (m *mesh) onlyTheseFaults() {
+	type fault struct{ Kind, Chain string }
 	for _, c := range m.layout.Chains {
 		for _, n := range c.Nodes {
 			out, err := exec.CommandContext(m.t.Context(), m.binary, "fault", "list", "--json", "--node", "http://"+n.API).Output()
-			var faults []struct{ Kind, Chain string }
+			var faults []fault
 			if err == nil {
 				err = json.Unmarshal(out, &faults)
 			}
-			if err != nil || len(faults) != 1 || faults[0].Chain != "beta" {
+			slices.SortFunc(faults, func(a, b fault) int { return strings.Compare(a.Chain, b.Chain) })
+			if err != nil || !slices.Equal(faults, []fault{{"double_vote", "beta"}, {"consensus_equivocation", "gamma"}}) {
 				m.t.Errorf("%s knows of %+v, %v", n.Name, faults, err)
 			}
 		}
@@ -408,8 +419,8 @@ func (m *mesh) silent() {
 func (m *mesh) resumes() {
 	m.up()
 	m.await(time.Minute, agreed)
-	m.liensAfterDoubleVote()
-	m.onlyOneFault()
+	m.liensAfterFaults()
+	m.onlyTheseFaults()
 }
 
 // interrupts: somebody watches, and is impatient when it ends.
