@@ -299,7 +299,7 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 		}
 		return task{}, why, err
 	}
-	if news, err := isNews(home, f); err != nil || !news {
+	if news, err := isNews(home, params, f); err != nil || !news {
 		return task{}, "all of its offenders are convicted for that epoch already, by another proof", err
 	}
 	expired, ok, err := d.expired(home, meta, params, chain, epoch)
@@ -354,12 +354,12 @@ func (d *desk) settled(home homeState, meta *ledger.Meta, f attest.VerifiedFault
 	if recorded, err := home.Fault(f.ID()); err == nil && recorded != nil {
 		return true
 	}
-	if news, err := isNews(home, f); err == nil && !news {
-		return true
-	}
 	params, err := home.Params()
 	if err != nil {
 		return false
+	}
+	if news, err := isNews(home, params, f); err == nil && !news {
+		return true
 	}
 	expired, ok, err := d.expired(home, meta, params, f.ChainID(), f.Epoch())
 	return err == nil && ok && expired
@@ -384,16 +384,15 @@ func (d *desk) expired(home homeState, meta *ledger.Meta, params *ledger.Params,
 	return age.Passed(parent.AcceptedEpoch, parent.Time, meta.Epoch, meta.Time), true, nil
 }
 
-// isNews reports whether the home ledger has not recorded an offence in that epoch
-// of every offender already: there can be many proofs of one.
-func isNews(home homeState, f attest.VerifiedFault) (bool, error) {
+// isNews reports whether a proof would add to what the home ledger has recorded of any
+// of its offenders: there can be many proofs of one offence.
+func isNews(home homeState, params *ledger.Params, f attest.VerifiedFault) (bool, error) {
 	for _, o := range f.Offenders() {
 		record, err := home.Offender(f.ChainID(), o.Account)
 		if err != nil {
 			return false, err
 		}
-		recorded := record != nil && slices.ContainsFunc(record.Offences, func(x *ledger.Offence) bool { return x.Epoch == f.Epoch() })
-		if !recorded {
+		if record.IsNew(&params.Penalty, f.Kind(), f.Epoch()) {
 			return true, nil
 		}
 	}

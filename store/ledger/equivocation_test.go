@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/holiman/uint256"
+
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/ledger"
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
@@ -126,6 +128,52 @@ func TestAnEpochsOffencesCountOnce(t *testing.T) {
 			}
 			if own, cross := taken(t, m); own != ledger.Units(300_000) || cross != ledger.Units(90_000) {
 				t.Fatalf("took %v and %v", own, cross)
+			}
+		})
+	}
+}
+
+// The dearer kind counts in whatever order the proofs come, and the two are not added
+// up: nobody hides behind his own cheap offence.
+func TestADearerOffenceOfTheEpochStillCounts(t *testing.T) {
+	for _, order := range [][]string{{"cheap", "dear"}, {"dear", "cheap"}} {
+		t.Run(order[0]+" first", func(t *testing.T) {
+			m := crossed(t, func(n *ledger.Manifest) {
+				for _, c := range n.Chains {
+					c.Params.Penalty.Rule, c.Params.Penalty.DoubleVote, c.Params.Penalty.Equivocation = ledger.Flat, ledger.One/100, ledger.One/10
+				}
+			})
+			at := m.Head("beta").Checkpoint.Epoch - 1
+			proofs := map[string]*attest.FaultProof{}
+			var err error
+			proofs["cheap"], err = m.DoubleVote("beta", at, 2)
+			must(t, err)
+			proofs["dear"], err = m.Equivocation("beta", at, 2)
+			must(t, err)
+			submit(t, m, "beta", proofs[order[0]])
+			if order[0] == "dear" {
+				refusedFault(t, m, "beta", ledger.CodeDuplicate, proofs["cheap"])
+			} else {
+				for range 3 { // the cheap one is executed when the dear one comes
+					round(t, m)
+				}
+				submit(t, m, "beta", proofs["dear"])
+				refusedFault(t, m, "beta", ledger.CodeDuplicate, proofs["dear"])
+			}
+			for range 3 {
+				round(t, m)
+			}
+			slashes, err := m.Reader("beta").Slashes()
+			must(t, err)
+			lost := new(uint256.Int)
+			for _, s := range slashes {
+				if s.Validator != m.Chains[1].Validators[2].ID || s.Account != s.Validator {
+					t.Fatalf("slash %+v", s)
+				}
+				lost.Add(lost, s.Amount.Int())
+			}
+			if ledger.NewAmount(lost) != ledger.Units(60_000) { // a tenth of 600,000
+				t.Fatalf("lost %s in %d slashes", lost.Dec(), len(slashes))
 			}
 		})
 	}

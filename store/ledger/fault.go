@@ -124,16 +124,17 @@ func (m *machine) anyNew(accused attest.Accusation, set *attest.Set) (bool, erro
 		if err != nil {
 			return false, err
 		}
-		if off.isNew(accused.Epoch) {
+		if off.IsNew(&m.params.Penalty, accused.Kind, accused.Epoch) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// isNew reports whether an offence in this epoch would add to off, which may be
-// nil.
-func (off *Offender) isNew(epoch uint64) bool {
+// IsNew reports whether an offence of a kind in an epoch would add to off, which may be
+// nil. One offence counts in an epoch, or two if the later one to be known costs more:
+// else who gets himself convicted of the cheap one would be safe from the dear one.
+func (off *Offender) IsNew(p *Penalty, kind attest.FaultKind, epoch uint64) bool {
 	if off == nil {
 		return true
 	}
@@ -141,7 +142,7 @@ func (off *Offender) isNew(epoch uint64) bool {
 		return false
 	}
 	for _, o := range off.Offences {
-		if o.Epoch == epoch {
+		if o.Epoch == epoch && p.base(attest.FaultKind(o.Kind)) >= p.base(kind) {
 			return false
 		}
 	}
@@ -198,7 +199,7 @@ func (m *machine) references(chain string, epoch uint64, s *SubmitFault) (final,
 func (m *machine) convict(chain string, account AccountID, o *Offence) (bool, error) {
 	key := offenderKey(chain, account)
 	off, err := load[Offender](m.tx, key)
-	if err != nil || !off.isNew(o.Epoch) {
+	if err != nil || !off.IsNew(&m.params.Penalty, attest.FaultKind(o.Kind), o.Epoch) {
 		return false, err
 	}
 	if off == nil {
