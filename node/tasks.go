@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/meshsec/meshsec/attest"
@@ -293,13 +294,17 @@ func (d *desk) faults(home homeState, meta *ledger.Meta, params *ledger.Params, 
 // fault is the task of one proof, or why there is none.
 func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f attest.VerifiedFault, reporter ledger.AccountID) (t task, why string, err error) {
 	id, chain, epoch := f.ID(), f.ChainID(), f.Epoch()
-	if recorded, err := home.Fault(id); err != nil || recorded != nil {
+	lacks, err := d.lacks(home, f)
+	if err != nil {
+		return task{}, "", err
+	}
+	if recorded, err := home.Fault(id); err != nil || recorded != nil && !lacks {
 		if err == nil {
 			why = fmt.Sprintf("it is recorded already since epoch %d", recorded.Recorded)
 		}
 		return task{}, why, err
 	}
-	if news, err := isNews(home, params, f); err != nil || !news {
+	if news, err := isNews(home, params, f); err != nil || !news && !lacks {
 		return task{}, "all of its offenders are convicted for that epoch already, by another proof", err
 	}
 	expired, ok, err := d.expired(home, meta, params, chain, epoch)
@@ -320,7 +325,7 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 		if peer == nil {
 			return task{}, fmt.Sprintf("the ledger does not know the chain %s", chain), nil
 		}
-		if epoch-1 > peer.Final {
+		if lacks || epoch-1 > peer.Final {
 			later = epoch - 1
 		}
 	}
@@ -351,18 +356,58 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 // settled says whether the home ledger will never need a proof any more: all that it
 // says is recorded, or too old. In doubt it is not.
 func (d *desk) settled(home homeState, meta *ledger.Meta, f attest.VerifiedFault) bool {
-	if recorded, err := home.Fault(f.ID()); err == nil && recorded != nil {
-		return true
-	}
 	params, err := home.Params()
 	if err != nil {
 		return false
 	}
-	if news, err := isNews(home, params, f); err == nil && !news {
+	if expired, ok, err := d.expired(home, meta, params, f.ChainID(), f.Epoch()); err == nil && ok && expired {
 		return true
 	}
-	expired, ok, err := d.expired(home, meta, params, f.ChainID(), f.Epoch())
-	return err == nil && ok && expired
+	if lacks, err := d.lacks(home, f); err != nil || lacks {
+		return false
+	}
+	if recorded, err := home.Fault(f.ID()); err == nil && recorded != nil {
+		return true
+	}
+	news, err := isNews(home, params, f)
+	return err == nil && !news
+}
+
+// lacks says whether an offence is recorded without the statement of ours that was in
+// force right before it, where this node can prove that: whoever submitted it first must
+// not decide what it captures.
+func (d *desk) lacks(home homeState, f attest.VerifiedFault) (bool, error) {
+	chain, epoch := f.ChainID(), f.Epoch()
+	recorded := false
+	var offenders []*ledger.Offender
+	if chain != d.spec.ID {
+		for _, o := range f.Offenders() {
+			record, err := home.Offender(chain, o.Account)
+			if err != nil {
+				return false, err
+			}
+			if record.Lacks(epoch, math.MaxUint64-1) { // whatever there may be
+				offenders, recorded = append(offenders, record), true
+			}
+		}
+	}
+	if !recorded {
+		return false, nil
+	}
+	tree, err := d.archive.TreeAt(chain, epoch-1)
+	if err != nil {
+		return false, nil // pruned, or not followed so far: another node may have it
+	}
+	value, present, err := tree.Get(ledger.ImportKey(d.spec.ID))
+	if err != nil || !present {
+		return false, err
+	}
+	var in ledger.Import
+	if err := in.UnmarshalSSZ(value); err != nil {
+		return false, err
+	}
+	return len(in.Statement.Entries) > 0 &&
+		slices.ContainsFunc(offenders, func(o *ledger.Offender) bool { return o.Lacks(epoch, in.Epoch) }), nil
 }
 
 // expired says whether an offence in an epoch is too old to be punished: its age counts

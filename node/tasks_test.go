@@ -218,6 +218,64 @@ func TestFaultIsSubmittedOnceItsSetIsKnown(t *testing.T) {
 	}
 }
 
+// A proof that somebody submitted without the statement that was in force right before
+// the offence is submitted again with it, once.
+func TestWhatASubmissionLeftOutIsBrought(t *testing.T) {
+	o := newOffice(t, 2, 4)
+	v, to := o.mesh.Chains[0].Validators[0], o.mesh.Chains[1].Validators[1].ID
+	pledge, err := ledger.NewPledge(v.ID, 0, "beta", to, ledger.Units(100_000), ledger.One/10)
+	check(t, err)
+	check(t, pledge.Sign(o.mesh.ID, "alpha", v.Account))
+	o.epoch("alpha", pledge)
+	for imported := false; !imported; { // beta's validators have power by it
+		o.epoch("beta")
+		o.epoch("alpha")
+		in, err := o.mesh.Reader("beta").Import("alpha")
+		check(t, err)
+		if imported = in != nil && len(in.Statement.Entries) > 0; !imported && o.mesh.Head("beta").Checkpoint.Epoch > 30 {
+			t.Fatal("the statement was never imported")
+		}
+	}
+	o.epoch("beta")
+	at := o.mesh.Head("beta").Checkpoint.Epoch
+	proof, err := o.mesh.DoubleVote("beta", at, 1)
+	check(t, err)
+	set, err := o.store.Set("beta", at)
+	check(t, err)
+	fault, err := attest.VerifyFault(o.mesh.ID, set, proof)
+	check(t, err)
+	o.epoch("alpha") // takes beta's checkpoint
+	sly, err := o.mesh.SubmitFault("alpha", proof, ledger.AccountID{})
+	check(t, err)
+	o.epoch("alpha", sly)
+	offence := func() *ledger.Offence {
+		off, err := o.mesh.Reader("alpha").Offender("beta", to)
+		check(t, err)
+		if off == nil {
+			t.Fatal("nobody was convicted")
+		}
+		return off.Offences[0]
+	}
+	if x := offence(); x.Reference != 0 || x.Later != 0 {
+		t.Fatalf("the first submission refers to a statement already: %+v", x)
+	}
+	o.known["alpha"].faults = append(o.known["alpha"].faults, fault)
+	reader := o.mesh.Reader("alpha")
+	meta, err := reader.Meta()
+	check(t, err)
+	if f := faultTasks(o.tasks("alpha")); f != 1 || o.desk("alpha").settled(reader, meta, fault) {
+		t.Fatalf("%d submissions of what was left out, want 1", f)
+	}
+	o.epoch("alpha")
+	if offence().Later == 0 {
+		t.Error("what was left out was not brought")
+	}
+	reader = o.mesh.Reader("alpha")
+	if f := faultTasks(o.tasks("alpha")); f != 0 || !o.desk("alpha").settled(reader, meta, fault) {
+		t.Errorf("%d submissions of what is known", f)
+	}
+}
+
 // otherProof is one of the same offence as DoubleVote's: with another forgery.
 func otherProof(t *testing.T, o *office, set *attest.Set) *attest.FaultProof {
 	t.Helper()

@@ -72,8 +72,46 @@ func TestALaterReferenceCapturesWhatGavePower(t *testing.T) {
 			if got := frozen(t, m, "alpha", v.ID, to); got != ledger.Units(c.want) {
 				t.Errorf("captured %v, want %d", got, c.want)
 			}
+			if c.later {
+				refused(t, m, "alpha", ledger.CodeDuplicate, op)
+				return
+			}
+			// Who was first must not decide: what he left out can be brought afterwards,
+			// also when the slash is executed already, and once.
+			for range 3 {
+				epoch(t, m, "alpha")
+			}
+			before := lost(t, m, "alpha", v.ID, to)
+			body.LaterEpoch = base
+			body.Later, err = m.Prove("beta", base, ledger.ImportKey("alpha"))
+			must(t, err)
+			op, err = ledger.NewSubmitFault(body)
+			must(t, err)
+			epoch(t, m, "alpha", op)
+			refused(t, m, "alpha", ledger.CodeDuplicate, op)
+			for range 3 {
+				epoch(t, m, "alpha")
+			}
+			// Three tenths of 100,000 more.
+			if after := lost(t, m, "alpha", v.ID, to); after != before+30_000 {
+				t.Errorf("%d taken, then %d", before, after)
+			}
+			conserved(t, m, "alpha")
 		})
 	}
+}
+
+// lost is what slashes took of a part to beta.
+func lost(t *testing.T, m *ledgertest.Mesh, chain string, account, validator ledger.AccountID) uint64 {
+	t.Helper()
+	liens, err := m.Reader(chain).Liens()
+	must(t, err)
+	for _, l := range liens {
+		if l.Account == account && l.Consumer == "beta" && l.Validator == validator {
+			return l.Slashed.Int().Uint64()
+		}
+	}
+	return 0
 }
 
 func TestFaultsThatCannotBeJudgedAreRefused(t *testing.T) {

@@ -26,9 +26,11 @@ func (m *machine) submitFault(s *SubmitFault) error {
 		return refuse(CodeInvalid, "height %d of %s is not in epoch %d, whose set the proof names", accused.Height, accused.ChainID, accused.Epoch)
 	}
 	id := s.Proof.ID()
-	if known, err := load[Fault](m.tx, faultKey(id)); err != nil {
+	known, err := load[Fault](m.tx, faultKey(id))
+	if err != nil {
 		return err
-	} else if known != nil {
+	}
+	if known != nil && len(s.Later) == 0 {
 		return refuse(CodeDuplicate, "the fault is recorded already")
 	}
 	set, since, err := m.offenceSet(accused.ChainID, accused.Epoch, &s.Set)
@@ -43,8 +45,8 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	}
 	if fresh, err := m.anyNew(accused, set); err != nil {
 		return err
-	} else if !fresh {
-		return refuse(CodeDuplicate, "all of its offenders are convicted for this epoch already")
+	} else if known != nil || !fresh {
+		return m.amend(accused, set, s)
 	}
 	verified, err := attest.VerifyFault(m.network, set, &s.Proof)
 	if err != nil {
@@ -177,8 +179,8 @@ func (m *machine) references(chain string, epoch uint64, s *SubmitFault) (final,
 	if len(s.Later) == 0 && s.LaterEpoch == 0 {
 		return final, 0, nil
 	}
-	if s.LaterEpoch <= base || s.LaterEpoch >= epoch {
-		return 0, 0, refuse(CodeInvalid, "the later reference must be after epoch %d and before %d", base, epoch)
+	if s.LaterEpoch != epoch-1 {
+		return 0, 0, refuse(CodeInvalid, "the later reference must be of epoch %d, which made the set of the offence", epoch-1)
 	}
 	cp, err := m.checkpoint(chain, s.LaterEpoch)
 	if err != nil {
@@ -192,6 +194,73 @@ func (m *machine) references(chain string, epoch uint64, s *SubmitFault) (final,
 		later = *in + 1
 	}
 	return final, later, nil
+}
+
+// amend adds the statement that was in force right before an offence to offences that
+// were recorded without it: who submits first must not decide what is captured. What was
+// executed meanwhile is executed for the difference.
+func (m *machine) amend(accused attest.Accusation, set *attest.Set, s *SubmitFault) error {
+	nothing := refuse(CodeDuplicate, "all of its offenders are convicted for this epoch already")
+	if len(s.Later) == 0 {
+		return nothing
+	}
+	_, later, err := m.references(accused.ChainID, accused.Epoch, s)
+	if err != nil {
+		return err
+	}
+	amended := false
+	for i := range accused.Accused.Ones() {
+		account := set.At(i).Account
+		off, err := load[Offender](m.tx, offenderKey(accused.ChainID, account))
+		if err != nil {
+			return err
+		}
+		fault, lacks := off.lacks(accused.Epoch, later)
+		if !lacks {
+			continue
+		}
+		amended = true
+		for _, o := range off.Offences {
+			if o.Epoch == accused.Epoch {
+				o.Later = later
+			}
+		}
+		if off.Queued == 0 {
+			off.Queued = 1
+			e := &Execution{Chain: []byte(accused.ChainID), Account: account, Fault: fault, Epoch: m.epoch, Time: m.now}
+			if err := m.queue(e); err != nil {
+				return err
+			}
+		}
+		if err := save(m.tx, offenderKey(accused.ChainID, account), off); err != nil {
+			return err
+		}
+	}
+	if !amended {
+		return nothing
+	}
+	return nil
+}
+
+// lacks reports whether an offence of off, which may be nil, in this epoch refers to no
+// statement as new as later, which is our epoch of one, +1; and in which fault.
+func (off *Offender) lacks(epoch, later uint64) (fault [32]byte, yes bool) {
+	if off == nil {
+		return fault, false
+	}
+	for _, o := range off.Offences {
+		if o.Epoch == epoch && o.Later == 0 && o.Reference < later {
+			return o.Fault, true
+		}
+	}
+	return fault, false
+}
+
+// Lacks reports whether an offence in this epoch is recorded without the statement of
+// our epoch that was in force right before it: another SubmitFault can bring it.
+func (off *Offender) Lacks(epoch, statement uint64) bool {
+	_, yes := off.lacks(epoch, statement+1)
+	return yes
 }
 
 // convict records an offence and tombstones the offender. It reports whether the

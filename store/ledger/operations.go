@@ -126,10 +126,11 @@ type ImportStatement struct {
 	Proof    []byte `ssz-max:"65536"`
 }
 
-// SubmitFault brings a fault proof. Set is the one that the proof's bitfields
-// index. Later, if not empty, proves which statement of ours the offender's chain
-// had in force at an accepted checkpoint LaterEpoch before the offence: it counts
-// where it captures more than the last final one. Reporter may be rewarded.
+// SubmitFault brings a fault proof. Set is the one that the proof's bitfields index.
+// Later, if not empty, proves which statement of ours the offender's chain had in force
+// at its checkpoint LaterEpoch right before the offence, which is accepted here: it
+// counts where it captures more than that of the last final one. It can be brought later
+// too, by another submission of the same offence. Reporter may be rewarded.
 type SubmitFault struct {
 	Reporter   [32]byte `ssz-size:"32"`
 	Proof      attest.FaultProof
