@@ -3,11 +3,13 @@ package node_test
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/attest/comet"
+	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/node/chain"
 	"github.com/meshsec/meshsec/store/ledger"
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
@@ -90,6 +92,9 @@ func TestEquivocationInAnotherEpochIsNotKept(t *testing.T) {
 		must(t, err)
 		good, err := w.network.Equivocation(set, "beta", 1, 1, offender)
 		must(t, err)
+		if _, err := w.members[0].api().Report(t.Context(), misplaced, ledger.AccountID{}); !errors.Is(err, api.ErrInvalid) {
+			t.Errorf("reported to a node: %v", err)
+		}
 		a := w.adversary()
 		must(t, a.mesh.PublishFault(context.Background(), misplaced))
 		must(t, a.mesh.PublishFault(context.Background(), good))
