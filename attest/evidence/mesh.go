@@ -16,6 +16,10 @@ type Mesh struct {
 	ChainID string          // whose fault it must be; empty: any chain's
 	Network *attest.Network // the hash of the manifest
 	Sets    [][]byte        // files with validator sets, the one of the epoch of the offence among them
+
+	// Misplaced reports whether an accusation names another epoch than that of its
+	// height, which the manifest tells; nil: not checked.
+	Misplaced func(attest.Accusation) bool
 }
 
 // Verify judges all proofs in files, in their order: the answer of a node about a
@@ -134,6 +138,11 @@ func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
 	}
 	if m.Network == nil {
 		return Report{}, &Missing{"signatures are bound to a network: give its --manifest"}
+	}
+	if m.Misplaced != nil && accusation.Height != 0 && !r.must("epoch", !m.Misplaced(accusation),
+		fmt.Errorf("height %d of %s is not in epoch %d, whose set the proof names", accusation.Height, accusation.ChainID, accusation.Epoch),
+		"height %d is in epoch %d", accusation.Height, accusation.Epoch) {
+		return r.Report, nil
 	}
 	for _, set := range sets {
 		if set.Root() == accusation.ValidatorsRoot {

@@ -12,13 +12,14 @@ import (
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/attest/evidence"
 	"github.com/meshsec/meshsec/node"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // verifyInput is what the command line gives to a verifier.
 type verifyInput struct {
 	files      [][]byte
 	chainID    string
-	network    *attest.Network
+	manifest   *ledger.Manifest // nil: not given
 	validators [][]byte
 	keys       [][]byte
 	ethereum   *evidence.EthereumChain
@@ -30,15 +31,23 @@ var verifiers = []struct {
 	kinds  []attest.FaultKind
 	verify func(verifyInput) ([]evidence.Report, error)
 }{
-	{[]attest.FaultKind{attest.FaultDoubleVote}, func(in verifyInput) ([]evidence.Report, error) {
-		return evidence.Mesh{ChainID: in.chainID, Network: in.network, Sets: in.validators}.Verify(in.files...)
-	}},
+	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation}, verifyOwn},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.Comet{ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
 	}},
 	{[]attest.FaultKind{attest.FaultEthereumSlashing}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.EthereumFiles{Chain: in.ethereum, Keys: slices.Concat(in.keys, in.validators)}.Verify(in.files...)
 	}},
+}
+
+// verifyOwn judges this protocol's own proofs.
+func verifyOwn(in verifyInput) ([]evidence.Report, error) {
+	m := evidence.Mesh{ChainID: in.chainID, Sets: in.validators}
+	if in.manifest != nil {
+		network := attest.Network(in.manifest.ID())
+		m.Network, m.Misplaced = &network, in.manifest.Misplaced
+	}
+	return m.Verify(in.files...)
 }
 
 func newFaultVerify() *cobra.Command {
@@ -49,8 +58,8 @@ hold; "-" is standard input:
 
   double_vote              a proof of this protocol: what "meshsec fault show --json" or
                            the API prints, or its bytes, also in hex
-  consensus_equivocation   CometBFT's DuplicateVoteEvidence in JSON as Go or protobuf
-                           write it, a block that carries some, the message
+  consensus_equivocation   the same; CometBFT's DuplicateVoteEvidence in JSON as Go or
+                           protobuf write it, a block that carries some, the message
                            submit-consumer-double-voting, or its two files
   light_client_attack      CometBFT's LightClientAttackEvidence together with the chain's
                            own signed header, the message submit-consumer-misbehaviour,
@@ -72,7 +81,7 @@ meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36â
 	}
 	kind := cmd.Flags().String("kind", "", "judge evidence of this kind only")
 	chainID := cmd.Flags().String("chain-id", "", "the chain whose validators signed (default what the evidence says)")
-	manifest := cmd.Flags().String("manifest", "", "the network's manifest, for double_vote")
+	manifest := cmd.Flags().String("manifest", "", "the network's manifest, for proofs of this protocol")
 	validators := cmd.Flags().StringArray("validators", nil, "file with the validators at that height or epoch; repeat it for the pages of an RPC's answer")
 	keys := cmd.Flags().StringArray("keys", nil, "file with public keys: any JSON that has some, or one in hex or base64 on each line")
 	genesisRoot := cmd.Flags().String("genesis-root", "", "genesis validators root of a beacon chain")
@@ -99,8 +108,7 @@ meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36â
 			if err != nil {
 				return &usageError{err.Error()}
 			}
-			network := attest.Network(m.ID())
-			in.network = &network
+			in.manifest = m
 		}
 		if in.ethereum, err = beaconChain(cmd, *beacon, *genesisRoot, *forkVersion); err != nil {
 			return err
@@ -181,7 +189,9 @@ func verifiedKinds() []string {
 	var names []string
 	for _, v := range verifiers {
 		for _, k := range v.kinds {
-			names = append(names, k.String())
+			if name := k.String(); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
 		}
 	}
 	return names

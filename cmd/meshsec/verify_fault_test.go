@@ -150,3 +150,28 @@ func TestFaultVerifyOfOwnProofs(t *testing.T) {
 		fails(t, exitFailed, []string{"the proof is about chain alpha, not beta"}, "fault", "verify", file, "--manifest", manifest, "--validators", sets, "--chain-id", "beta")
 	}
 }
+
+// A proof of an equivocation is judged offline as a ledger would: with its epoch.
+func TestEquivocationsAreVerifiedOffline(t *testing.T) {
+	m, err := ledgertest.Play(ledgertest.New(1, 3, nil))
+	ok(t, err)
+	dir, set := t.TempDir(), m.Set("alpha", 1)
+	encodedSet, err := attest.EncodeValidatorSet(set.ValidatorSet())
+	ok(t, err)
+	manifest, err := m.Manifest.Encode()
+	ok(t, err)
+	verify := func(height uint64) result {
+		proof, err := m.Network.Equivocation(set, "alpha", 1, height, m.Chains[0].Validators[1])
+		ok(t, err)
+		encoded, err := attest.EncodeFaultProof(proof)
+		ok(t, err)
+		return meshsec(t, "fault", "verify", write(t, dir, "proof", hex.EncodeToString(encoded)), "--kind", "consensus_equivocation",
+			"--manifest", write(t, dir, "manifest.toml", string(manifest)), "--validators", write(t, dir, "set", hex.EncodeToString(encodedSet)))
+	}
+	if r := verify(5); r.code != 0 || !strings.Contains(r.out, "height 5 is in epoch 1") {
+		t.Errorf("%+v", r)
+	}
+	if r := verify(6); r.code != 1 || !strings.Contains(r.out, "height 6 of alpha is not in epoch 1") {
+		t.Errorf("%+v", r)
+	}
+}
