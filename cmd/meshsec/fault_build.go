@@ -104,7 +104,7 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 			b, err = build(cmd.Context(), in)
 		}
 		if err != nil {
-			return unbuilt(strings.Join(args, ", "), err)
+			return unbuilt(namesOf(args), err)
 		}
 		return b.write(cmd.OutOrStdout(), *out, *asJSON)
 	}

@@ -48,7 +48,7 @@ meshsec fault submit proof.json --account-key account.key --node http://127.0.0.
 		}
 		proof, err := readProof(cmd, args[0])
 		if err != nil {
-			return &usageError{args[0] + ": " + explain(err)}
+			return &usageError{namesOf(args) + ": " + explain(err)}
 		}
 		if !cmd.Flags().Changed("account") {
 			key, err := own.key(&t)
@@ -63,7 +63,7 @@ meshsec fault submit proof.json --account-key account.key --node http://127.0.0.
 		}
 		done, err := s.report(cmd.Context(), proof, id, *timeout, *noWait)
 		if err != nil {
-			return fmt.Errorf("%s: %w", args[0], err)
+			return fmt.Errorf("%s: %w", namesOf(args), err)
 		}
 		if *asJSON {
 			err = printJSON(cmd.OutOrStdout(), done)

@@ -121,7 +121,7 @@ func TestWhatConvictsNobodyIsNotSubmitted(t *testing.T) {
 	var out, errOut bytes.Buffer
 	b, err = attest.EncodeFaultProof(proof)
 	ok(t, err)
-	if code := run(t.Context(), append([]string{"fault", "submit", "-"}, to...), bytes.NewReader(b), &out, &errOut); code != exitFailed || !strings.Contains(errOut.String(), "not valid") {
+	if code := run(t.Context(), append([]string{"fault", "submit", "-"}, to...), bytes.NewReader(b), &out, &errOut); code != exitFailed || !strings.Contains(errOut.String(), "standard input: the proof is not valid") {
 		t.Errorf("standard input: %d %s", code, errOut.String())
 	}
 }

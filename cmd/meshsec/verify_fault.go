@@ -113,10 +113,7 @@ meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36â
 		if in.ethereum, err = beaconChain(cmd, *beacon, *genesisRoot, *forkVersion); err != nil {
 			return err
 		}
-		name := strings.Join(args, ", ")
-		if name == "-" {
-			name = "standard input"
-		}
+		name := namesOf(args)
 		reports, err := verifyEvidence(in, *kind)
 		if err != nil {
 			return &usageError{name + ": " + explain(err)}
@@ -163,6 +160,15 @@ func someFiles(cmd *cobra.Command, args []string) error {
 		return misuse(cmd, "standard input can be one file only")
 	}
 	return nil
+}
+
+// namesOf are files as errors name them.
+func namesOf(files []string) string {
+	names := slices.Clone(files)
+	if i := slices.Index(names, "-"); i >= 0 {
+		names[i] = "standard input"
+	}
+	return strings.Join(names, ", ")
 }
 
 func readEvidence(cmd *cobra.Command, names []string) ([][]byte, error) {
