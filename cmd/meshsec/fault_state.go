@@ -53,7 +53,7 @@ func (f *found) stateOf(ctx context.Context, chain string, x *api.Fault) (faultS
 	if err != nil {
 		return faultState{}, err
 	}
-	by := convictedBefore(l.Faults, x.Chain, x.Epoch, x.Offenders)
+	by := convictedBefore(&l, x.Kind, x.Chain, x.Epoch, x.Offenders)
 	if by == nil {
 		return faultState{Ledger: chain, State: stateVerified}, nil
 	}
@@ -120,7 +120,7 @@ func listFaults(ctx context.Context, f *found) ([]listed, []string, error) {
 			x := &out[i]
 			v := recorded[[32]byte(x.ID)]
 			if v == nil {
-				v = convictedBefore(l.Faults, x.Chain, x.Epoch, x.Offenders)
+				v = convictedBefore(&l, x.Kind, x.Chain, x.Epoch, x.Offenders)
 			}
 			x.States[chain] = listedState(l.Liens, v)
 		}

@@ -218,7 +218,7 @@ func (r *reported) look(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if by := convictedBefore(l.Faults, r.Chain, r.Epoch, r.Offenders); by != nil {
+	if by := convictedBefore(&l, r.Kind, r.Chain, r.Epoch, r.Offenders); by != nil {
 		r.Outcome = outcomeDuplicate
 		r.Notes = []string{fmt.Sprintf("all of its offenders are convicted of epoch %d already since epoch %d of %s, by fault %x; the first submission gets the reward",
 			r.Epoch, by.Recorded, s.chain, []byte(by.ID))}
@@ -227,11 +227,13 @@ func (r *reported) look(ctx context.Context, s *session) error {
 }
 
 // convictedBefore is the fault that completed the conviction of all these offenders of
-// one epoch, nil while one of them is not convicted.
-func convictedBefore(all []ledger.FaultView, chain string, epoch uint64, offenders []ledger.AccountID) (last *ledger.FaultView) {
+// one epoch, nil while one of them is not convicted, or only of what costs less: then a
+// fault of this kind is news to the ledger.
+func convictedBefore(l *api.Ledger, kind, chain string, epoch uint64, offenders []ledger.AccountID) (last *ledger.FaultView) {
+	all, price := l.Faults, l.Params.Penalty.Base
 	for _, o := range offenders {
 		i := slices.IndexFunc(all, func(f ledger.FaultView) bool {
-			return f.Chain == chain && f.Epoch == epoch && slices.Contains(f.Offenders, o)
+			return f.Chain == chain && f.Epoch == epoch && price(f.Kind) >= price(kind) && slices.Contains(f.Offenders, o)
 		})
 		if i < 0 {
 			return nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/store/ledger"
 )
 
@@ -77,6 +78,21 @@ func TestSomebodyWasFaster(t *testing.T) {
 	r = decoded[reported](t, done(t, mine...))
 	if r.Outcome != outcomeDuplicate || r.Recorded != nil || r.Receipt == nil || !strings.Contains(r.Notes[0], "all of its offenders are convicted of epoch 1 already since epoch 2 of alpha, by fault") {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestWhoIsConvictedOfLessIsNotConvictedBefore(t *testing.T) {
+	params := ledger.DefaultParams()
+	params.Penalty.DoubleVote, params.Penalty.Equivocation = ledger.One/20, ledger.One/10
+	offenders := []ledger.AccountID{{1}}
+	l := &api.Ledger{Params: &params, Faults: []ledger.FaultView{{Kind: "double_vote", Chain: home, Epoch: 3, Offenders: offenders}}}
+	for kind, before := range map[string]bool{"double_vote": true, "consensus_equivocation": false} {
+		if got := convictedBefore(l, kind, home, 3, offenders); (got != nil) != before {
+			t.Errorf("%s: %+v", kind, got)
+		}
+	}
+	if convictedBefore(l, "double_vote", home, 4, offenders) != nil || convictedBefore(l, "double_vote", home, 3, append(offenders, ledger.AccountID{2})) != nil {
+		t.Error("another epoch, or another offender")
 	}
 }
 

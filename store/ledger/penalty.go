@@ -133,6 +133,16 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 	return One
 }
 
+// Base is what the least offence of a kind, by its name, costs.
+func (p *Penalty) Base(kind string) Ratio {
+	for k := attest.FaultDoubleVote; k <= attest.FaultEthereumSlashing; k++ {
+		if k.String() == kind {
+			return Ratio(p.base(k))
+		}
+	}
+	return One
+}
+
 // least is the smallest base of any kind.
 func (p *Penalty) least() uint64 { return uint64(min(p.DoubleVote, p.Equivocation)) }
 
