@@ -112,6 +112,7 @@ func (b *both) epoch(relayed []*ledger.Operation, faults []offence, reporter fun
 	b.history = append(b.history, twin.Block{Time: now})
 
 	ops, want := relayed, make([]bool, len(relayed))
+	decided := map[int]int{} // operations that the twin decides about, by the index of their event
 	for i, op := range relayed {
 		want[i] = true
 		if ledger.Kind(op.Kind) == ledger.KindUpdatePeer {
@@ -128,7 +129,8 @@ func (b *both) epoch(relayed []*ledger.Operation, faults []offence, reporter fun
 		}
 		ops, want = append(ops, op), append(want, event != nil)
 		if event != nil {
-			b.history = append(b.history, *event)
+			decided[len(ops)-1] = len(b.history)
+			b.history = append(b.history, event)
 		}
 	}
 	start := len(b.history)
@@ -136,6 +138,9 @@ func (b *both) epoch(relayed []*ledger.Operation, faults []offence, reporter fun
 	b.history = append(b.history, twin.Block{Time: in.Blocks[len(in.Blocks)-1].Time}, twin.End{})
 	b.twin = twin.Replay(b.rules, b.history)
 	must(t, b.twin.Check())
+	for i, event := range decided {
+		want[i] = b.twin.Accepted[event]
+	}
 	for i, e := range events {
 		accepted := b.twin.Accepted[start+i]
 		ops, want = append(ops, b.operation(e, accepted)), append(want, accepted)
@@ -279,7 +284,7 @@ func (b *both) operation(e twin.Event, accepted bool) *ledger.Operation {
 // fault is a double vote, nil if there is none to prove or it is too old; without
 // an event if it is known already. What it captures at a peer is read from the
 // peer's own ledger.
-func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.Operation, *twin.Fault) {
+func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.Operation, twin.Event) {
 	chain, r := b.mesh.Chains[f.consumer], b.mesh.Reader(b.home.ID)
 	home := chain == b.home
 	at := b.mesh.Head(b.home.ID).Checkpoint.Epoch
@@ -321,7 +326,7 @@ func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.
 	} else {
 		event.Statements = b.inForce(chain.ID, min(peer.Final, at-1))
 		if f.later && peer.Final < at-1 {
-			event.Statements = append(event.Statements, b.inForce(chain.ID, at-1)...)
+			event.Later = b.inForce(chain.ID, at-1)
 			body.LaterEpoch = at - 1
 			body.Later, err = b.mesh.Prove(chain.ID, at-1, ledger.ImportKey(b.home.ID))
 			must(b.t, err)
@@ -330,18 +335,21 @@ func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.
 	op, err := ledger.NewSubmitFault(body)
 	must(b.t, err)
 	name := fmt.Sprint(f.consumer, f.validator, at)
-	if b.known[name] {
+	switch {
+	case b.known[name] && len(event.Later) > 0:
+		return op, twin.Amend{Chain: chain.ID, Epoch: at, Validator: id, Statement: event.Later[0]}
+	case b.known[name]:
 		return op, nil
 	}
 	b.known[name] = true
-	return op, event
+	return op, *event
 }
 
 // inForce is the epoch of our statement that a peer had in force, if any.
 func (b *both) inForce(chain string, epoch uint64) []uint64 {
 	in, err := b.mesh.ReaderAt(chain, epoch).Import(b.home.ID)
 	must(b.t, err)
-	if in == nil {
+	if in == nil || len(in.Statement.Entries) == 0 { // it gave nobody power
 		return nil
 	}
 	return []uint64{in.Epoch}

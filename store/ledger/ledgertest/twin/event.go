@@ -50,6 +50,16 @@ type Fault struct {
 	Offenders  []Offender
 	Reporter   ID
 	Statements []uint64 // our epochs whose statements it captures: what shows more counts
+	Later      []uint64 // the same, of the statement right before the offence, where it was brought
+}
+
+// Amend brings the statement that was in force right before an offence which was recorded
+// without it.
+type Amend struct {
+	Chain     string
+	Epoch     uint64
+	Validator ID
+	Statement uint64
 }
 
 // Offender is one validator that a fault convicts.
@@ -75,6 +85,7 @@ func (Withdraw) isEvent() {}
 func (Pledge) isEvent()   {}
 func (Release) isEvent()  {}
 func (Fault) isEvent()    {}
+func (Amend) isEvent()    {}
 func (Block) isEvent()    {}
 func (Followed) isEvent() {}
 func (End) isEvent()      {}

@@ -77,6 +77,8 @@ func (l *Ledger) event(e Event) bool {
 		return l.deposit(e)
 	case Fault:
 		l.fault(&e)
+	case Amend:
+		return l.amend(e)
 	case Withdraw:
 		return l.owner(e.Account, func(a *account) bool { return l.withdraw(a, e.Amount) })
 	case Pledge:
@@ -322,6 +324,27 @@ func (l *Ledger) fault(f *Fault) {
 	}
 }
 
+// amend adds a statement to offences that know none as new, and queues the slash of the
+// difference. It is not accepted if there are none.
+func (l *Ledger) amend(e Amend) (accepted bool) {
+	for _, o := range l.offences {
+		f := o.fault
+		if f.Chain != e.Chain || f.Epoch != e.Epoch || o.offender.Validator != e.Validator || len(f.Later) > 0 {
+			continue
+		}
+		newer := true
+		for _, s := range f.Statements {
+			newer = newer && s < e.Statement
+		}
+		if newer {
+			f.Later = []uint64{e.Statement}
+			l.queue(o, f)
+			accepted = true
+		}
+	}
+	return accepted
+}
+
 func (l *Ledger) halt(chain string) {
 	if !l.stopped(chain) {
 		l.halted[chain] = moment{l.epoch, l.time}
@@ -443,9 +466,11 @@ func (l *Ledger) naming(of *offence) (epochs []uint64) {
 			first = min(first, o.recorded)
 		}
 	}
-	for _, e := range of.fault.Statements {
-		if e < first {
-			epochs = append(epochs, e)
+	for _, statements := range [][]uint64{of.fault.Statements, of.fault.Later} {
+		for _, e := range statements {
+			if e < first {
+				epochs = append(epochs, e)
+			}
 		}
 	}
 	return epochs
