@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -90,6 +93,40 @@ func TestKilledWhileBeginning(t *testing.T) {
 		s := w.opened(t, dir, store.Options{KeepVersions: crashKeep})
 		w.commit(t, s, 1)
 		must(t, s.Verify(context.Background(), "alpha"))
+	}
+}
+
+// What Badger can't open is begun again if nothing can be in it, and only then.
+func TestAHalfMadeDatabaseIsBegunAgain(t *testing.T) {
+	w := crashWorld()
+	half := func(t *testing.T, marked bool) string {
+		dir := t.TempDir()
+		must(t, os.Mkdir(filepath.Join(dir, "db"), 0o700))
+		must(t, os.WriteFile(filepath.Join(dir, "db", "000001.vlog"), nil, 0o600))
+		if marked {
+			must(t, os.WriteFile(filepath.Join(dir, "new"), nil, 0o600))
+		}
+		return dir
+	}
+	dir := half(t, true)
+	s := w.opened(t, dir, store.Options{KeepVersions: crashKeep})
+	w.commit(t, s, 1)
+	must(t, s.Close())
+	if _, err := os.Stat(filepath.Join(dir, "new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the mark is still there: %v", err)
+	}
+	s = w.opened(t, dir, store.Options{KeepVersions: crashKeep})
+	if s.Head("alpha").Epoch != 1 {
+		t.Errorf("epoch %d", s.Head("alpha").Epoch)
+	}
+	must(t, s.Close())
+
+	dir = half(t, false)
+	if _, err := store.Open(dir, w.manifest, store.Options{}); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "db", "000001.vlog")); err != nil {
+		t.Errorf("it was touched: %v", err)
 	}
 }
 

@@ -15,6 +15,7 @@ const (
 	databaseName = "db" // Badger's own directory
 	headName     = "head"
 	headTmpName  = "head.tmp"
+	newName      = "new" // is there from before the database until the first head
 )
 
 // folder is the directory of an open store, locked.
@@ -69,7 +70,7 @@ func inspect(path string) error {
 	foreign := ""
 	for _, e := range entries {
 		switch e.Name() {
-		case databaseName, headName, headTmpName:
+		case databaseName, headName, headTmpName, newName:
 			return nil
 		case "lost+found":
 		default:
@@ -144,6 +145,37 @@ func (f *folder) writeHead(b []byte) error {
 		return err
 	}
 	return syncDir(f.path)
+}
+
+// clear makes a folder without a head ready to begin in. Badger can't open what a crash
+// left of a database in the making; nothing in it was acknowledged, as the mark tells that
+// is set here before there is one. Without the mark a database is never touched.
+func (f *folder) clear() error {
+	mark := filepath.Join(f.path, newName)
+	_, err := os.Stat(mark)
+	if err == nil {
+		return errors.Join(os.RemoveAll(f.database()), syncDir(f.path))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(f.database()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	w, err := os.OpenFile(mark, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.Close(), syncDir(f.path))
+}
+
+// begun removes the mark, once there is a head.
+func (f *folder) begun() error {
+	err := os.Remove(filepath.Join(f.path, newName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, syncDir(f.path))
 }
 
 // accessible returns an error if a file of the database can't be opened at all, which

@@ -77,6 +77,14 @@ func (s *Store) recover(dir string) error {
 	if err != nil {
 		return err
 	}
+	if file == nil {
+		err = s.folder.clear()
+	} else {
+		err = s.folder.begun()
+	}
+	if err != nil {
+		return err
+	}
 	if err := s.openDatabase(file); err != nil {
 		return err
 	}
@@ -214,5 +222,8 @@ func (s *Store) begin(first genesis) error {
 		return err
 	}
 	s.state.Store(now)
+	if s.folder != nil {
+		return s.folder.begun()
+	}
 	return nil
 }
