@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,10 +48,11 @@ func over(n *member, transport string) []string {
 }
 
 func TestGossipAndSyncOverTCPAndQUIC(t *testing.T) {
-	both := []string{"/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/udp/0/quic-v1"}
-	hub := loopback(t, p2p.Config{Listen: both})
-	byTCP := loopback(t, p2p.Config{Listen: both, Peers: over(hub, "/tcp/")})
-	byQUIC := loopback(t, p2p.Config{Peers: over(hub, "/quic-v1")})
+	// Each is dialled by the hub, and listens in one way only: identify tells the hub of no
+	// other, and they themselves dial nobody.
+	byTCP := loopback(t, p2p.Config{Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	byQUIC := loopback(t, p2p.Config{Listen: []string{"/ip4/127.0.0.1/udp/0/quic-v1"}})
+	hub := loopback(t, p2p.Config{Peers: slices.Concat(over(byTCP, "/tcp/"), over(byQUIC, "/quic-v1"))})
 	byQUIC.certificates = []*attest.Certificate{certificate("chain-a", 1)}
 
 	// What is published before the hub has both in its mesh may never be passed on.
