@@ -69,10 +69,11 @@ func (d *DoubleVote) accusation() Accusation {
 	}
 }
 
-func (d *DoubleVote) verify(net Network, set *Set) error {
+func (d *DoubleVote) verify(law Law, set *Set) error {
 	if set.root != d.ValidatorsRoot {
 		return refuse(RuleWrongSet, "set %x, the proof names %x", set.root, d.ValidatorsRoot)
 	}
+	net := law.Network()
 	for _, side := range []*Certificate{&d.First, &d.Second} {
 		if _, err := verifyAggregate(set, side.Signers, side.Signature, side.Checkpoint.SigningRoot(net)); err != nil {
 			return err

@@ -81,7 +81,7 @@ func (e *Equivocation) accusation() Accusation {
 
 // verify is the same on every network: the votes are those of the home chain, which
 // knows nothing of the mesh.
-func (e *Equivocation) verify(_ Network, set *Set) error {
+func (e *Equivocation) verify(_ Law, set *Set) error {
 	if set.root != e.ValidatorsRoot {
 		return refuse(RuleWrongSet, "set %x, the proof names %x", set.root, e.ValidatorsRoot)
 	}

@@ -51,13 +51,24 @@ func (k FaultKind) MaxSize() int {
 	return MaxFaultProofSize
 }
 
+// Law is what proofs are judged by besides signatures: what the network agreed on, and
+// how its ledgers follow from that. The manifest has all of them; a bare [Network] is
+// enough for what signatures alone prove.
+type Law interface {
+	// Network is what this protocol's own signatures are made for.
+	Network() Network
+}
+
+// Network implements [Law].
+func (n Network) Network() Network { return n }
+
 // faultBody is what a proof of one kind says.
 type faultBody interface {
 	// accusation is all of it but the kind.
 	accusation() Accusation
-	// verify checks the signatures against the set that signs the accusation's epoch,
-	// and that it is the one which the proof names.
-	verify(net Network, set *Set) error
+	// verify checks the signatures, and whatever else proves the fault, against the set
+	// that signs the accusation's epoch, and that it is the one which the proof names.
+	verify(law Law, set *Set) error
 }
 
 // openers decode the bodies of the kinds that this version can judge.
@@ -148,12 +159,12 @@ type VerifiedFault struct {
 // offenders had is that of their epoch. Hard errors are those of the proof's form,
 // [RuleSignature] and [RuleOffender]. Soft ones are [RuleWrongSet] (set is not the one that the
 // proof names) and [RuleUnsupported].
-func VerifyFault(net Network, set *Set, f *FaultProof) (VerifiedFault, error) {
+func VerifyFault(law Law, set *Set, f *FaultProof) (VerifiedFault, error) {
 	accusation, body, err := openFault(f)
 	if err != nil {
 		return VerifiedFault{}, err
 	}
-	if err := body.verify(net, set); err != nil {
+	if err := body.verify(law, set); err != nil {
 		return VerifiedFault{}, err
 	}
 	verified := VerifiedFault{

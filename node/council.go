@@ -31,7 +31,7 @@ const (
 // takes is verified, but for the certificates and proofs that it makes itself,
 // which it verifies here.
 type council struct {
-	net      attest.Network
+	law      attest.Law
 	self     string    // the home chain
 	key      *[48]byte // of our validator; nil: we only follow
 	chambers map[string]*chamber
@@ -75,8 +75,8 @@ type standing struct {
 	recent    []*attest.Checkpoint
 }
 
-func newCouncil(net attest.Network, self string, key *[48]byte, chains []standing) *council {
-	c := &council{net: net, self: self, key: key, chambers: make(map[string]*chamber), faults: make(map[[32]byte]bool)}
+func newCouncil(law attest.Law, self string, key *[48]byte, chains []standing) *council {
+	c := &council{law: law, self: self, key: key, chambers: make(map[string]*chamber), faults: make(map[[32]byte]bool)}
 	for _, s := range chains {
 		ch := &chamber{
 			id: s.chain, head: s.head, certified: s.certified, set: s.set,
@@ -201,7 +201,7 @@ func (c *council) vote(v attest.VerifiedVote, set *attest.Set, seed *attest.Veri
 		return f
 	}
 	ch := c.chambers[v.ChainID()]
-	b := ch.open(c.net, set, v.Epoch(), seed)
+	b := ch.open(c.law.Network(), set, v.Epoch(), seed)
 	outcome, proof := b.tally.Add(v)
 	if outcome != attest.OutcomeForeign {
 		b.voted[v.Signer()] = append(b.voted[v.Signer()], root)
@@ -230,7 +230,7 @@ func (c *council) certificate(cert attest.VerifiedCertificate, set *attest.Set, 
 		return f
 	}
 	ch := c.chambers[cert.ChainID()]
-	b := ch.open(c.net, set, cert.Epoch(), seed)
+	b := ch.open(c.law.Network(), set, cert.Epoch(), seed)
 	before := b.known
 	outcome, proofs := b.tally.AddCertificate(cert)
 	c.proofs(set, proofs...)
@@ -265,7 +265,7 @@ func (c *council) counted(ch *chamber, b *ballot, epoch uint64, now time.Time) {
 	}
 	n := attest.Bits(best.Signers).Count()
 	if n > b.ours {
-		verified, err := attest.VerifyCertificate(c.net, b.set, best)
+		verified, err := attest.VerifyCertificate(c.law.Network(), b.set, best)
 		if err != nil {
 			return // accomplices can choose keys that cancel out: there is no certificate of theirs
 		}
@@ -400,7 +400,7 @@ func (c *council) attest(epoch uint64) {
 
 // attested takes our own signed vote: it counts here and goes out.
 func (c *council) attested(a *attest.Attestation, set *attest.Set, now time.Time) error {
-	v, err := attest.VerifyAttestation(c.net, set, a)
+	v, err := attest.VerifyAttestation(c.law.Network(), set, a)
 	if err != nil {
 		return err
 	}
@@ -431,7 +431,7 @@ func (c *council) report(f attest.VerifiedFault, reporter ledger.AccountID) {
 // proofs keeps and publishes what our own tallies found.
 func (c *council) proofs(set *attest.Set, proofs ...*attest.FaultProof) {
 	for _, p := range proofs {
-		f, err := attest.VerifyFault(c.net, set, p)
+		f, err := attest.VerifyFault(c.law, set, p)
 		if err != nil || c.faults[f.ID()] {
 			continue // a proof of two verified votes verifies; one that doesn't convicts nobody
 		}

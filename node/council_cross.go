@@ -51,7 +51,7 @@ func (c *council) crossVote(v attest.VerifiedCrossVote, set *attest.Set) finding
 	slot := crossSlot{claim.Epoch, string(claim.Peer)}
 	b := ch.cross[slot]
 	if b == nil {
-		b = &crossBallot{tally: attest.NewCrossTally(c.net, set, chain, claim.Epoch, string(claim.Peer))}
+		b = &crossBallot{tally: attest.NewCrossTally(c.law.Network(), set, chain, claim.Epoch, string(claim.Peer))}
 		ch.cross[slot] = b
 	}
 	t := b.tally
@@ -88,7 +88,7 @@ func (c *council) lookCross(chain string, epoch uint64) finding {
 
 // crossed takes our own signed cross-attestation.
 func (c *council) crossed(a *attest.CrossAttestation, set *attest.Set) error {
-	v, err := attest.VerifyCrossAttestation(c.net, set, a)
+	v, err := attest.VerifyCrossAttestation(c.law.Network(), set, a)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (h *home) evidence(ctx context.Context, b chain.Block) error {
 		}
 		proof, err := equivocation(h.spec.ID, epoch, set, e)
 		if err == nil {
-			_, err = attest.VerifyFault(attest.Network(h.execution.manifest.ID()), set, proof)
+			_, err = attest.VerifyFault(h.execution.manifest.Law(), set, proof)
 		}
 		if err != nil {
 			h.log.Warn("the home chain committed evidence that convicts no validator of the mesh",

@@ -17,7 +17,7 @@ import (
 // says whether it can be of use at all, then the signature is verified, then the
 // council takes it. It has no state; it runs in the mesh's goroutines.
 type handler struct {
-	net      attest.Network
+	law      attest.Law
 	manifest *ledger.Manifest
 	store    *store.Store
 	loop     *loop
@@ -40,7 +40,7 @@ type crossItem struct {
 
 func newHandler(m *ledger.Manifest, s *store.Store, l *loop) *handler {
 	return &handler{
-		net: m.ID(), manifest: m, store: s, loop: l,
+		law: m.Law(), manifest: m, store: s, loop: l,
 		votes: p2p.NewBatcher[[32]byte](func(items []*voteItem) []error {
 			candidates := make([]attest.CandidateVote, len(items))
 			for i, item := range items {
@@ -85,7 +85,7 @@ func (h *handler) Vote(ctx context.Context, _ peer.ID, a *attest.Attestation) p2
 	if err != nil {
 		return unknownSet(err)
 	}
-	candidate, err := attest.CheckAttestation(h.net, set, a)
+	candidate, err := attest.CheckAttestation(h.law.Network(), set, a)
 	if err != nil {
 		return look.blame(err)
 	}
@@ -113,7 +113,7 @@ func (h *handler) CrossVote(ctx context.Context, _ peer.ID, a *attest.CrossAttes
 	if err != nil {
 		return unknownSet(err)
 	}
-	candidate, err := attest.CheckCrossAttestation(h.net, set, a)
+	candidate, err := attest.CheckCrossAttestation(h.law.Network(), set, a)
 	if err != nil {
 		return p2p.Found(p2p.ConditionOf(err))
 	}
@@ -139,7 +139,7 @@ func (h *handler) Certificate(ctx context.Context, _ peer.ID, cert *attest.Certi
 	if err != nil {
 		return unknownSet(err)
 	}
-	verified, err := attest.VerifyCertificate(h.net, set, cert)
+	verified, err := attest.VerifyCertificate(h.law.Network(), set, cert)
 	if err != nil {
 		return look.blame(err)
 	}
@@ -172,7 +172,7 @@ func (h *handler) Fault(ctx context.Context, _ peer.ID, proof *attest.FaultProof
 	case err != nil:
 		return p2p.Found(p2p.InternalError)
 	}
-	verified, err := attest.VerifyFault(h.net, set, proof)
+	verified, err := attest.VerifyFault(h.law, set, proof)
 	if err != nil {
 		return p2p.Found(p2p.ConditionOf(err))
 	}
@@ -191,7 +191,7 @@ func (h *handler) bring(chain string, epoch uint64, f finding) (*attest.Set, *at
 	if err != nil || !ok {
 		return set, nil, err
 	}
-	verified, err := attest.VerifyCertificate(h.net, set, cert)
+	verified, err := attest.VerifyCertificate(h.law.Network(), set, cert)
 	if err != nil {
 		return nil, nil, err
 	}

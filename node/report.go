@@ -81,7 +81,7 @@ func (v *view) judge(proof *attest.FaultProof) (f attest.VerifiedFault, err erro
 	case err != nil:
 		return f, err
 	}
-	if f, err = attest.VerifyFault(v.store.Network(), set, proof); err != nil {
+	if f, err = attest.VerifyFault(v.manifest.Law(), set, proof); err != nil {
 		return f, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
 	return f, nil

@@ -43,7 +43,8 @@ type outside struct {
 // Nothing runs yet when it returns: see [Node.parts] for the order of that. With an
 // error it may return a node, which is to be closed.
 func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, error) {
-	net := attest.Network(w.manifest.ID())
+	law := w.manifest.Law()
+	net := law.Network()
 	spec := w.manifest.Chain(cfg.Chain)
 	var key *[48]byte
 	if w.signer != nil {
@@ -60,7 +61,7 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 	if err != nil {
 		return nil, err
 	}
-	loop := newLoop(newCouncil(net, spec.ID, key, standings), w.clock)
+	loop := newLoop(newCouncil(law, spec.ID, key, standings), w.clock)
 
 	// What is executed.
 	faults := newFaultLog(w.clock, w.manifest.ChainIDs())
@@ -162,7 +163,6 @@ func reporter(w outside, spec *ledger.ChainSpec, key *[48]byte) ledger.AccountID
 // remember tells the rooms what the store knows from before.
 func (n *Node) remember(x *execution) error {
 	c := n.loop.council // nothing runs yet
-	net := c.net
 	var ids [][32]byte
 	for cursor := uint64(0); ; {
 		list, err := n.outside.store.Faults(cursor, faultPage)
@@ -182,7 +182,7 @@ func (n *Node) remember(x *execution) error {
 			if err != nil {
 				return fmt.Errorf("fault %x in the store: %w", f.ID, err)
 			}
-			verified, err := attest.VerifyFault(net, set, f.Proof)
+			verified, err := attest.VerifyFault(c.law, set, f.Proof)
 			if err != nil {
 				return fmt.Errorf("fault %x in the store: %w", f.ID, err)
 			}

@@ -141,7 +141,7 @@ func (s *Store) rebuildFaults(old *database) error {
 			} else if err != nil {
 				return err
 			}
-			verified, err := attest.VerifyFault(s.network, set, f.Proof)
+			verified, err := attest.VerifyFault(s.manifest.Law(), set, f.Proof)
 			if err != nil {
 				return nil
 			}

@@ -13,9 +13,9 @@ import (
 // Mesh verifies this protocol's own fault proofs. Its fields are what a proof does
 // not hold.
 type Mesh struct {
-	ChainID string          // whose fault it must be; empty: any chain's
-	Network *attest.Network // the hash of the manifest
-	Sets    [][]byte        // files with validator sets, the one of the epoch of the offence among them
+	ChainID string     // whose fault it must be; empty: any chain's
+	Law     attest.Law // of the manifest
+	Sets    [][]byte   // files with validator sets, the one of the epoch of the offence among them
 
 	// Misplaced reports whether an accusation names another epoch than that of its
 	// height, which the manifest tells; nil: not checked.
@@ -136,7 +136,7 @@ func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
 			fmt.Errorf("the proof is about chain %s, not %s", accusation.ChainID, m.ChainID), "%s", accusation.ChainID) {
 		return r.Report, nil
 	}
-	if m.Network == nil {
+	if m.Law == nil {
 		return Report{}, &Missing{"signatures are bound to a network: give its --manifest"}
 	}
 	if m.Misplaced != nil && accusation.Height != 0 && !r.must("epoch", !m.Misplaced(accusation),
@@ -154,8 +154,8 @@ func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
 }
 
 func (m Mesh) signed(r *reportWriter, set *attest.Set, p *attest.FaultProof) Report {
-	fault, err := attest.VerifyFault(*m.Network, set, p)
-	if !r.step("signatures", err, "both are valid on network %s", m.Network) {
+	fault, err := attest.VerifyFault(m.Law, set, p)
+	if !r.step("signatures", err, "both are valid on network %s", m.Law.Network()) {
 		return r.Report
 	}
 	for _, o := range fault.Offenders() {

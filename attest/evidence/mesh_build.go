@@ -196,11 +196,11 @@ func (c *Contradiction) setsIn(data []byte) (encoded [][]byte, err error) {
 
 // Prove makes the proof, and verifies it with the first of the sets with which it is
 // valid. The error is [ErrNoFault] with the reason that the last set gave.
-func (c *Contradiction) Prove(network attest.Network, sets ...*attest.Set) (*attest.FaultProof, *attest.Set, error) {
+func (c *Contradiction) Prove(law attest.Law, sets ...*attest.Set) (*attest.FaultProof, *attest.Set, error) {
 	err := error(&Missing{"no validator set is given"})
 	for _, set := range sets {
 		var proof *attest.FaultProof
-		if proof, err = c.prove(network, set); err == nil {
+		if proof, err = c.prove(law, set); err == nil {
 			return proof, set, nil
 		}
 		err = fmt.Errorf("%w: %w", ErrNoFault, err)
@@ -208,7 +208,7 @@ func (c *Contradiction) Prove(network attest.Network, sets ...*attest.Set) (*att
 	return nil, nil, err
 }
 
-func (c *Contradiction) prove(network attest.Network, set *attest.Set) (*attest.FaultProof, error) {
+func (c *Contradiction) prove(law attest.Law, set *attest.Set) (*attest.FaultProof, error) {
 	first, err := c.First.in(set)
 	if err != nil {
 		return nil, err
@@ -221,6 +221,6 @@ func (c *Contradiction) prove(network attest.Network, set *attest.Set) (*attest.
 	if err != nil {
 		return nil, err
 	}
-	_, err = attest.VerifyFault(network, set, proof)
+	_, err = attest.VerifyFault(law, set, proof)
 	return proof, err
 }

@@ -48,7 +48,7 @@ func rebuilt(knows evidence.Mesh, files ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	proof, _, err := c.Prove(*knows.Network, sets...)
+	proof, _, err := c.Prove(knows.Law, sets...)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func goldenForm(t testing.TB, name, form string) string {
 func meshProof(t testing.TB) (proof string, knows evidence.Mesh) {
 	t.Helper()
 	network := attest.Network(hexBytes(t, goldenForm(t, "checkpoint", "network")))
-	return goldenForm(t, "double_vote", "ssz"), evidence.Mesh{Network: &network, Sets: [][]byte{[]byte(goldenForm(t, "validator_set", "ssz"))}}
+	return goldenForm(t, "double_vote", "ssz"), evidence.Mesh{Law: network, Sets: [][]byte{[]byte(goldenForm(t, "validator_set", "ssz"))}}
 }
 
 func hexBytes(t testing.TB, s string) []byte {
@@ -84,13 +84,13 @@ func TestOwnProofsThatAreNone(t *testing.T) {
 		}
 	}
 	elsewhere := knows
-	elsewhere.Network = &attest.Network{1}
+	elsewhere.Law = attest.Network{1}
 	for _, tc := range []struct {
 		knows  evidence.Mesh
 		failed string
 	}{
 		{elsewhere, "signature"},
-		{evidence.Mesh{ChainID: "omega", Network: knows.Network, Sets: knows.Sets}, "not omega"},
+		{evidence.Mesh{ChainID: "omega", Law: knows.Law, Sets: knows.Sets}, "not omega"},
 	} {
 		reports, err := tc.knows.Verify(b)
 		if err != nil || reports[0].Valid || !strings.Contains(reports[0].Failed, tc.failed) {
@@ -99,7 +99,7 @@ func TestOwnProofsThatAreNone(t *testing.T) {
 	}
 	_, err := evidence.Mesh{Sets: knows.Sets}.Verify(b)
 	wantMissing(t, err, "--manifest")
-	_, err = evidence.Mesh{Network: knows.Network}.Verify(b)
+	_, err = evidence.Mesh{Law: knows.Law}.Verify(b)
 	wantMissing(t, err, "--validators")
 	unknown := append([]byte{77}, b[1:]...)
 	_, err = knows.Verify(unknown)

@@ -298,7 +298,7 @@ func (b *built) judge() (*evidence.Report, *proofFile, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	reports, err := evidence.Mesh{Network: &b.network, Sets: [][]byte{b.set}}.Verify(encoded)
+	reports, err := evidence.Mesh{Law: b.network, Sets: [][]byte{b.set}}.Verify(encoded)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -44,8 +44,7 @@ var verifiers = []struct {
 func verifyOwn(in verifyInput) ([]evidence.Report, error) {
 	m := evidence.Mesh{ChainID: in.chainID, Sets: in.validators}
 	if in.manifest != nil {
-		network := attest.Network(in.manifest.ID())
-		m.Network, m.Misplaced = &network, in.manifest.Misplaced
+		m.Law, m.Misplaced = in.manifest.Law(), in.manifest.Misplaced
 	}
 	return m.Verify(in.files...)
 }

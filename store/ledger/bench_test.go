@@ -56,7 +56,7 @@ func benchMachine(b *testing.B, state State, accounts int) (*machine, [][]byte) 
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := op.Sign(m.network, "alpha", key); err != nil {
+		if err := op.Sign(m.law.Network(), "alpha", key); err != nil {
 			b.Fatal(err)
 		}
 		if ops[i], err = EncodeOperation(op); err != nil {

@@ -66,7 +66,7 @@ func (m *machine) recordCertificate(r *RecordCertificate) error {
 			return refuse(CodeDuplicate, "all of its signers are recorded for epoch %d already", cp.Epoch)
 		}
 	}
-	if _, err := attest.VerifyCertificate(m.network, set, &r.Certificate); err != nil {
+	if _, err := attest.VerifyCertificate(m.law.Network(), set, &r.Certificate); err != nil {
 		return invalid("certificate", err)
 	}
 	return save(m.tx, participationKey(cp.Epoch), &Participation{Epoch: cp.Epoch, Absent: absent})

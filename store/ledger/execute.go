@@ -108,7 +108,7 @@ func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
 	return &run{
 		tree: snapshot,
 		machine: &machine{
-			manifest: m, network: m.ID(), chains: m.ChainIDs(), spec: spec, state: snapshot, epoch: epoch,
+			manifest: m, law: m.Law(), chains: m.ChainIDs(), spec: spec, state: snapshot, epoch: epoch,
 		},
 	}
 }

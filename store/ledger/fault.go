@@ -48,7 +48,7 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	} else if known != nil || !fresh {
 		return m.amend(accused, set, s)
 	}
-	verified, err := attest.VerifyFault(m.network, set, &s.Proof)
+	verified, err := attest.VerifyFault(m.law, set, &s.Proof)
 	if err != nil {
 		return invalid("proof", err)
 	}

@@ -81,7 +81,7 @@ func (m *machine) genesisPeer(manifest *Manifest, spec *ChainSpec) error {
 	if err != nil {
 		return fmt.Errorf("genesis set of %s: %w", spec.ID, err)
 	}
-	cp := &attest.Checkpoint{ChainID: []byte(spec.ID), Parent: m.network, Time: manifest.Genesis, ValidatorsRoot: set.Root()}
+	cp := &attest.Checkpoint{ChainID: []byte(spec.ID), Parent: m.law.Network(), Time: manifest.Genesis, ValidatorsRoot: set.Root()}
 	if err := save(m.tx, peerSetKey(spec.ID), &PeerSet{members(set)}); err != nil {
 		return err
 	}

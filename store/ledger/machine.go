@@ -11,7 +11,7 @@ import (
 // machine runs the steps of one epoch over a state.
 type machine struct {
 	manifest *Manifest
-	network  attest.Network
+	law      attest.Law
 	chains   []string // of the network, sorted
 	spec     *ChainSpec
 	state    State
@@ -202,7 +202,7 @@ func decodeBody[T any, B record[T]](op *Operation) (B, error) {
 
 // verify checks every signature of op.
 func (m *machine) verify(op *Operation) error {
-	root, err := op.signingRoot(m.network, m.spec.ID)
+	root, err := op.signingRoot(m.law.Network(), m.spec.ID)
 	if err != nil {
 		return refuse(CodeMalformed, "%v", err)
 	}

@@ -131,6 +131,17 @@ func (m *Manifest) ID() [32]byte {
 	return sha256.Sum256(b)
 }
 
+// Law is what fault proofs of the network are judged by.
+func (m *Manifest) Law() attest.Law { return law{m, m.ID()} }
+
+type law struct {
+	manifest *Manifest
+	network  attest.Network
+}
+
+// Network implements [attest.Law].
+func (l law) Network() attest.Network { return l.network }
+
 // copied is a list of changed copies, never nil.
 func copied[T any](list []*T, change func(*T)) []*T {
 	out := make([]*T, len(list))

@@ -52,7 +52,7 @@ func (m *machine) updatePeer(u *UpdatePeer) error {
 		return err
 	}
 	trusted := attest.Trusted{ChainID: chain, Epoch: peer.Accepted, Root: peer.Root, ValidatorsRoot: peer.ValidatorsRoot, Time: peer.Time}
-	next, err := attest.Follow(m.network, trusted, set, &u.Certificate)
+	next, err := attest.Follow(m.law.Network(), trusted, set, &u.Certificate)
 	if err != nil {
 		return invalid("certificate", err)
 	}
@@ -118,7 +118,7 @@ func (m *machine) confirmPeer(c *ConfirmPeer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := attest.VerifyCrossCertificate(m.network, set, &c.Certificate); err != nil {
+	if _, err := attest.VerifyCrossCertificate(m.law.Network(), set, &c.Certificate); err != nil {
 		return invalid("cross-certificate", err)
 	}
 	reference, err := m.inForce(to, c.Reference)

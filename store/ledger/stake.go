@@ -28,7 +28,7 @@ func (m *machine) register(v *vault, r *Register) error {
 		ChainID: []byte(m.spec.ID), Account: v.id, Key: r.Key,
 		ConsensusKey: attest.ConsensusKey{Type: r.KeyType, Bytes: r.ConsensusKey},
 	}
-	if _, err := attest.VerifyRegistration(m.network, reg, r.Possession, r.ConsensusSignature); err != nil {
+	if _, err := attest.VerifyRegistration(m.law.Network(), reg, r.Possession, r.ConsensusSignature); err != nil {
 		return invalid("registration", err)
 	}
 	return m.bind(v.id, reg)
