@@ -16,8 +16,8 @@ func (m *machine) executeSlashes(spent *Spent) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for spent.Slashes < m.params.Limits.Slashes && m.tx.cost() < stepCost {
-		done, err := m.executeOne(meta.QueueHead)
+	for m.maySlash(spent) {
+		done, err := m.execute(meta.QueueHead, spent)
 		if err != nil {
 			return false, err
 		}
@@ -27,9 +27,13 @@ func (m *machine) executeSlashes(spent *Spent) (more bool, err error) {
 		case finished:
 			meta.QueueHead++
 		}
-		spent.Slashes++
 	}
 	return spent.Slashes < m.params.Limits.Slashes, m.saveHead(meta.QueueHead)
+}
+
+// maySlash reports whether the epoch and the step have room for another lien.
+func (m *machine) maySlash(spent *Spent) bool {
+	return spent.Slashes < m.params.Limits.Slashes && m.tx.cost() < stepCost
 }
 
 func (m *machine) saveHead(head uint64) error {
@@ -41,12 +45,12 @@ type progress int
 
 const (
 	waiting  progress = iota // none is queued there, or its window has not passed
-	running                  // one lien was slashed, there may be more
+	running                  // the step is full, and liens are left
 	finished                 // the last one was
 )
 
-// executeOne slashes the next lien of the queue's execution i.
-func (m *machine) executeOne(i uint64) (progress, error) {
+// execute slashes the next liens of the queue's execution i, as many as have room.
+func (m *machine) execute(i uint64, spent *Spent) (progress, error) {
 	e, err := load[Execution](m.tx, queueList.item(i))
 	if err != nil || e == nil || !m.params.ChallengeWindow.Passed(e.Epoch, e.Time, m.epoch, m.now) {
 		return waiting, err
@@ -61,15 +65,18 @@ func (m *machine) executeOne(i uint64) (progress, error) {
 	if err != nil {
 		return waiting, err
 	}
-	if e.Cursor < n {
+	if n == 0 {
+		spent.Slashes++ // that there is nothing is found out
+	}
+	for owes := e.owes(off); e.Cursor < n && m.maySlash(spent); e.Cursor++ {
 		account, err := liens.at(m.tx, e.Cursor)
 		if err != nil {
 			return waiting, err
 		}
-		if err := m.slash(AccountID(account), chain, offender, e.Fault, e.owes(off)); err != nil {
+		if err := m.slash(AccountID(account), chain, offender, e.Fault, owes); err != nil {
 			return waiting, err
 		}
-		e.Cursor++
+		spent.Slashes++
 	}
 	if e.Cursor < n {
 		return running, save(m.tx, queueList.item(i), e)
@@ -137,13 +144,16 @@ func worst(charges []charge, ratio uint64) due {
 // owes is what an execution says that a part owes: of an offender by his offences, of a
 // backstop, where off is nil, by its draw.
 func (e *Execution) owes(off *Offender) func(*lien, *part) due {
+	if off == nil {
+		return e.Draw.due
+	}
+	charges := make([]charge, len(e.Penalties))
+	for i, penalty := range e.Penalties {
+		charges[i].penalty = penalty.fraction()
+	}
 	return func(l *lien, p *part) due {
-		if off == nil {
-			return e.Draw.due(l, p)
-		}
-		charges := make([]charge, len(e.Penalties))
-		for i, penalty := range e.Penalties {
-			charges[i] = charge{off.captured(off.Offences[i], p), penalty.fraction()}
+		for i := range charges {
+			charges[i].captured = off.captured(off.Offences[i], p)
 		}
 		return worst(charges, l.ratio)
 	}
@@ -171,6 +181,7 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, fau
 	if take.Gt(v.collateral) { // I2 covers every debt; a rule that broke it must not mint
 		take = v.collateral.Clone()
 	}
+	before := p.taken
 	v.collateral.Sub(v.collateral, take)
 	p.slashed.Add(&p.slashed, take)
 	p.taken.Add(&p.taken, take)
@@ -184,7 +195,7 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, fau
 	if offender == Backstop {
 		return m.compensate(rec, take)
 	}
-	reward, err := m.reward(account, chain, offender, take, fault)
+	reward, err := m.reward(account, chain, offender, &before, &p.taken, fault)
 	if err != nil {
 		return err
 	}
@@ -233,10 +244,12 @@ func (off *Offender) captured(o *Offence, p *part) *uint256.Int {
 	return largest
 }
 
-// reward pays the reporter of the fault his share of what the offender's own
-// stake at home lost, and tells how much that was. A reporter without an account
-// here, or who is the offender himself, gets nothing.
-func (m *machine) reward(account AccountID, chain string, offender AccountID, take *uint256.Int, fault [32]byte) (*uint256.Int, error) {
+// reward pays the reporter of the fault his share of what the offender's own stake at
+// home lost, and tells how much that was: the share of all that it has lost so far, less
+// the share of what it had lost before, so that what is paid in all does not depend on how
+// the faults were grouped into executions. A reporter without an account here, or who
+// is the offender himself, gets nothing.
+func (m *machine) reward(account AccountID, chain string, offender AccountID, before, after *uint256.Int, fault [32]byte) (*uint256.Int, error) {
 	if chain != m.spec.ID || account != offender {
 		return zero(), nil
 	}
@@ -251,7 +264,8 @@ func (m *machine) reward(account AccountID, chain string, offender AccountID, ta
 	if err != nil || v == nil {
 		return zero(), err
 	}
-	reward := share(take, uint64(m.params.ReporterReward))
+	rate := uint64(m.params.ReporterReward)
+	reward := new(uint256.Int).Sub(share(after, rate), share(before, rate))
 	v.collateral.Add(v.collateral, reward)
 	return reward, m.saveVault(v, false)
 }

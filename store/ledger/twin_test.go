@@ -64,12 +64,6 @@ func (b *both) draw(rt *rapid.T, accounts, epochs int, relay bool) {
 	}
 	scripts := rapid.SliceOfN(drawScript(len(b.mesh.Chains), epochs), accounts, accounts+accounts/5).Draw(rt, "scripts")
 	offences := rapid.SliceOfN(drawOffence(faulty, len(scripts), epochs), 2, 6).Draw(rt, "offences")
-	reporter := func(i int) ledger.AccountID {
-		if i < 0 {
-			return ledger.AccountID{1}
-		}
-		return ledger.AccountOf(b.key(i))
-	}
 	for e := range epochs {
 		var faults []offence
 		for _, o := range offences {
@@ -81,8 +75,16 @@ func (b *both) draw(rt *rapid.T, accounts, epochs int, relay bool) {
 		if relay {
 			relayed = b.others()
 		}
-		b.epoch(relayed, faults, reporter, b.events(scripts, e))
+		b.epoch(relayed, faults, b.reporter, b.events(scripts, e))
 	}
+}
+
+// reporter is the account of a script, or somebody unknown.
+func (b *both) reporter(script int) ledger.AccountID {
+	if script < 0 {
+		return ledger.AccountID{1}
+	}
+	return ledger.AccountOf(b.key(script))
 }
 
 // others runs an epoch of every other chain, and tells what is then relayed here.
@@ -184,6 +186,7 @@ func TestFaultsCommute(t *testing.T) {
 			faults := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) fault {
 				return fault{rapid.IntRange(0, 2).Draw(t, "validator"), rapid.Uint64Range(2, pledged).Draw(t, "epoch")}
 			}), 2, 6, rapid.ID).Draw(rt, "faults")
+			reporter := rapid.IntRange(-1, len(scripts)-1).Draw(rt, "reporter")
 			var want *both
 			for i := range 2 {
 				b := newBoth(tb, n)
@@ -197,7 +200,7 @@ func TestFaultsCommute(t *testing.T) {
 					}
 					proof, err := b.mesh.DoubleVote("alpha", f.epoch, f.validator)
 					must(tb, err)
-					op, err := b.mesh.SubmitFault("alpha", proof, ledger.AccountID{})
+					op, err := b.mesh.SubmitFault("alpha", proof, b.reporter(reporter))
 					must(tb, err)
 					g := rapid.IntRange(0, submitted-1).Draw(rt, "group")
 					groups[g] = append(groups[g], op)

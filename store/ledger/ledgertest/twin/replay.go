@@ -517,7 +517,8 @@ func (l *Ledger) slash(id ID, a *account, why *execution) {
 	l.note(a)
 	reward := new(big.Int)
 	if reporter := l.accounts[why.fault.Reporter]; reporter != nil && why.fault.Reporter != id && why.chain == l.rules.Home && id == why.validator {
-		reward = floor(times(rat(uint64(l.rules.Params.ReporterReward)), take))
+		rate := rat(uint64(l.rules.Params.ReporterReward))
+		reward.Sub(floor(times(rate, p.taken)), floor(times(rate, new(big.Int).Sub(p.taken, take))))
 		reporter.in.Add(reporter.in, reward)
 		l.note(reporter)
 	}
