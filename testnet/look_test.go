@@ -110,8 +110,11 @@ func TestTableOfATestnetInTrouble(t *testing.T) {
 	l.Peers = []ledger.PeerView{{Chain: "beta", Final: 3, Halted: "failed at epoch 4"}}
 	nodes["alpha-0"].ledgers["alpha"] = l
 	nodes["beta-1"].status.Ready, nodes["beta-1"].status.Reason = false, "the home chain does not answer"
+	l = nodes["beta-0"].ledgers["beta"]
+	l.Peers = []ledger.PeerView{{Chain: "alpha", Imported: 3}, {Chain: "gamma"}}
+	nodes["beta-0"].ledgers["beta"] = l
 	table := strings.Join(newObserver(n).look(t.Context()).table(all(Running, map[string]State{"beta": Died})), "\n")
-	for _, want := range []string{"  beta HALTED ", "  alpha is secured by beta no more\n", "  3/4 nodes ready · beta died · beta-1 waits for beta\n"} {
+	for _, want := range []string{"  beta HALTED ", "  alpha is secured by beta no more\n", "  beta is secured by alpha no more, gamma not yet\n", "  3/4 nodes ready · beta died · beta-1 waits for beta\n"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}

@@ -162,7 +162,7 @@ func (v *view) pledgeLines() (lines []string) {
 		var parts []string
 		for _, p := range v.ledgers[c.ID].Peers {
 			switch {
-			case p.Halted != "":
+			case p.Halted != "", p.Virtual.IsZero() && p.Imported > 0: // what is imported counted, until it expired
 				parts = append(parts, p.Chain+" no more")
 			case p.Virtual.IsZero():
 				parts = append(parts, p.Chain+" not yet")
