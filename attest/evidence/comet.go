@@ -23,30 +23,13 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pieces []cometPiece
-	blocks := 0
-	for i, data := range files {
-		f, err := parseCometFile(data)
-		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets)+f.blocks == 0 {
-			err = ErrShape
-		}
-		if err != nil {
-			return nil, inFile(i, len(files), err)
-		}
-		pieces = append(pieces, f.pieces...)
-		blocks += f.blocks
-		for _, l := range f.lights {
-			known.keys = append(known.keys, l.set.keys()...)
-		}
-		for _, s := range f.sets {
-			known.keys = append(known.keys, s.keys()...)
-		}
-		known.sets = append(known.sets, f.sets...)
-		known.lights = append(known.lights, f.lights...)
+	pieces, err := known.readFiles(files)
+	if err != nil {
+		return nil, err
 	}
 	if len(pieces) == 0 {
 		if len(known.lights) != 2 {
-			return nil, &Missing{fmt.Sprintf("there is no evidence in it, only %d blocks without any and %d signed headers: two conflicting ones would be", blocks, len(known.lights))}
+			return nil, &Missing{fmt.Sprintf("there is no evidence in it, only %d blocks without any and %d signed headers: two conflicting ones would be", known.blocks, len(known.lights))}
 		}
 		pieces = []cometPiece{&cometMisbehaviour{known.lights[0], known.lights[1]}}
 	}
@@ -59,6 +42,30 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 		reports[i] = r.Report
 	}
 	return reports, nil
+}
+
+// readFiles finds the evidence in files, and keeps what is beside it.
+func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) {
+	for i, data := range files {
+		f, err := parseCometFile(data)
+		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets)+f.blocks == 0 {
+			err = ErrShape
+		}
+		if err != nil {
+			return nil, inFile(i, len(files), err)
+		}
+		pieces = append(pieces, f.pieces...)
+		k.blocks += f.blocks
+		for _, l := range f.lights {
+			k.keys = append(k.keys, l.set.keys()...)
+		}
+		for _, s := range f.sets {
+			k.keys = append(k.keys, s.keys()...)
+		}
+		k.sets = append(k.sets, f.sets...)
+		k.lights = append(k.lights, f.lights...)
+	}
+	return pieces, nil
 }
 
 // known reads what the caller gives.

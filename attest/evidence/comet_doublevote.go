@@ -45,8 +45,8 @@ func (d *cometDoubleVote) proto() comet.Message {
 
 func (d *cometDoubleVote) kind() attest.FaultKind { return attest.FaultConsensusEquivocation }
 
-// judge goes from cheap to dear: form, contradiction, key, signatures.
-func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
+// examine is what can be said without a key: form, chain, block, contradiction.
+func (d *cometDoubleVote) examine(known *cometKnown) (*reportWriter, error) {
 	chainID, wrongChain, err := known.chain(d.from.chainID)
 	if err != nil {
 		return nil, err
@@ -58,11 +58,18 @@ func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
 			return r, nil
 		}
 	}
-	if !r.step("form", nil, "two %ss of round %d", voteName(d.a.kind), d.a.round) ||
-		!r.step("chain", wrongChain, "%s", chainID) ||
-		d.from.block != nil && !d.from.block.judge(r) ||
-		!d.contradicts(r) {
-		return r, nil
+	_ = r.step("form", nil, "two %ss of round %d", voteName(d.a.kind), d.a.round) &&
+		r.step("chain", wrongChain, "%s", chainID) &&
+		(d.from.block == nil || d.from.block.judge(r)) &&
+		d.contradicts(r)
+	return r, nil
+}
+
+// judge goes from cheap to dear: what it is, key, signatures.
+func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
+	r, err := d.examine(known)
+	if err != nil || r.Failed != "" {
+		return r, err
 	}
 	key, err := known.key(d.a.address, d.from)
 	if missing := (*Missing)(nil); errors.As(err, &missing) {
@@ -76,8 +83,8 @@ func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
 		return r, nil
 	}
 	for _, side := range d.sides() {
-		failed := fmt.Errorf("the signature of %s is not that of %X for chain %s", side.name, d.a.address, chainID)
-		if !r.must("signature of "+side.name, key.verify(side.vote.signBytes(chainID), side.vote.signature), failed, "valid over %s", &side.vote.block) {
+		failed := fmt.Errorf("the signature of %s is not that of %X for chain %s", side.name, d.a.address, r.Chain)
+		if !r.must("signature of "+side.name, key.verify(side.vote.signBytes(r.Chain), side.vote.signature), failed, "valid over %s", &side.vote.block) {
 			return r, nil
 		}
 	}

@@ -12,6 +12,7 @@ type cometKnown struct {
 	sets    []*cometSet    // beside the evidence: good where a header has their hash
 	keys    []cometKey     // from lists of keys, whoever has them
 	lights  []*cometLight  // signed headers beside the evidence
+	blocks  int            // that carry no evidence
 	indexed map[string]int // address → position in keys
 }
 

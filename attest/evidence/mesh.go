@@ -57,14 +57,14 @@ type meshFault struct {
 func ParseProofs(data []byte) ([]*attest.FaultProof, error) {
 	var list []meshFault
 	var single meshFault
-	switch text := bytes.TrimSpace(data); {
-	case len(text) > MaxFile:
+	switch {
+	case len(data) > MaxFile:
 		return nil, ErrSize
-	case json.Unmarshal(text, &single) == nil:
+	case json.Unmarshal(data, &single) == nil:
 		list = []meshFault{single}
-	case json.Unmarshal(text, &list) == nil:
+	case json.Unmarshal(data, &list) == nil:
 	default:
-		list = []meshFault{{Proof: string(text)}}
+		list = []meshFault{{Proof: string(data)}} // not trimmed: bytes may end with one that is white in a text
 	}
 	var proofs []*attest.FaultProof
 	for _, f := range list {

@@ -142,13 +142,13 @@ func FindContradiction(all []Statement) (*Contradiction, error) {
 	return nil, fmt.Errorf("%w: both are for the same checkpoint %x", ErrNoFault, x.Root())
 }
 
-// Sets are the validator sets of its epoch in files: bare ones, which are taken at their
-// word, and those in what a node answers about a certificate of that epoch or of the one
-// before, which commits to it.
-func (c *Contradiction) Sets(files ...[]byte) ([]*attest.Set, error) {
+// Sets are the validator sets in files that sign an epoch of a chain: bare ones, which are
+// taken at their word, and those in what a node answers about a certificate of that epoch
+// or of the one before, which commits to it.
+func Sets(chain string, epoch uint64, files ...[]byte) ([]*attest.Set, error) {
 	var all []*attest.Set
 	for i, data := range files {
-		encoded, err := c.setsIn(data)
+		encoded, err := setsIn(chain, epoch, data)
 		if err != nil {
 			return nil, inFile(i, len(files), err)
 		}
@@ -161,7 +161,7 @@ func (c *Contradiction) Sets(files ...[]byte) ([]*attest.Set, error) {
 	return all, nil
 }
 
-func (c *Contradiction) setsIn(data []byte) (encoded [][]byte, err error) {
+func setsIn(chain string, epoch uint64, data []byte) (encoded [][]byte, err error) {
 	list, isJSON := meshAnswers(data)
 	if !isJSON {
 		if _, err := parseStatement(unhex(data)); err == nil {
@@ -184,10 +184,10 @@ func (c *Contradiction) setsIn(data []byte) (encoded [][]byte, err error) {
 			return nil, err
 		}
 		switch cp := s.Checkpoint(); {
-		case string(cp.ChainID) != c.Chain:
-		case cp.Epoch == c.Epoch:
+		case string(cp.ChainID) != chain:
+		case cp.Epoch == epoch:
 			encoded = append(encoded, []byte(a.Set))
-		case cp.Epoch+1 == c.Epoch:
+		case cp.Epoch+1 == epoch:
 			encoded = append(encoded, []byte(a.Next))
 		}
 	}

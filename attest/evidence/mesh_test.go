@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -104,6 +105,22 @@ func TestOwnProofsThatAreNone(t *testing.T) {
 	unknown := append([]byte{77}, b[1:]...)
 	_, err = knows.Verify(unknown)
 	wantMissing(t, err, "fault_77")
+}
+
+// Bytes that end or begin with what is white in a text are not cut.
+func TestProofsInBytesAreNotTrimmed(t *testing.T) {
+	proof, _ := meshProof(t)
+	b := hexBytes(t, proof)
+	for last := range 256 {
+		b[len(b)-1] = byte(last)
+		proofs, err := evidence.ParseProofs(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := attest.EncodeFaultProof(proofs[0]); err != nil || !bytes.Equal(again, b) {
+			t.Errorf("last byte %x: %d of %d bytes: %v", last, len(again), len(b), err)
+		}
+	}
 }
 
 func FuzzMesh(f *testing.F) {

@@ -22,119 +22,174 @@ import (
 
 // raw is what the command line gives to a builder.
 type raw struct {
-	files   [][]byte
-	sets    [][]byte
-	network *attest.Network // nil: ask the node
-	ask     func() (*found, error)
+	files    [][]byte
+	votes    *foundVotes // instead of files, if they are from a chain's RPC
+	sets     [][]byte
+	chainID  string
+	manifest *ledger.Manifest // nil: ask the node
+	ask      func() (*found, error)
 }
 
 // built is a proof that its builder has verified, with the set by which it is judged.
 type built struct {
-	proof   *attest.FaultProof
-	network attest.Network
-	set     []byte
+	proof    *attest.FaultProof
+	network  attest.Network
+	manifest *ledger.Manifest // nil: not given
+	set      []byte
 }
 
-// builders make proofs of one kind each. They return evidence.ErrShape and
-// evidence.Missing where something can't be read or is not there, evidence.ErrNoFault
-// where it proves nothing.
-var builders = map[string]func(context.Context, *raw) (*built, error){
-	attest.FaultDoubleVote.String(): buildDoubleVote,
+// builders make proofs of one kind each, of all that is in the input, in the order in
+// which they are tried. They return evidence.ErrShape and evidence.Missing where something
+// can't be read or is not there, evidence.ErrNoFault where it proves nothing. What proves
+// nothing beside what does is refused.
+var builders = []struct {
+	kind  attest.FaultKind
+	build func(context.Context, *raw) (all []*built, refused []error, err error)
+}{
+	{attest.FaultDoubleVote, buildDoubleVote},
+	{attest.FaultConsensusEquivocation, buildEquivocations},
 }
 
 func newFaultBuild() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "build FILE... | build --from-node URL FAULT", Short: "Make a fault proof out of what was signed",
+		Use: "build FILE... | build --rpc URL --height HEIGHT | build --from-node URL FAULT", Short: "Make a fault proof out of what was signed",
 		Long: `Makes a fault proof and verifies it before it is written. "meshsec fault verify" and
-"meshsec fault submit" read it.
+"meshsec fault submit" read it. What the files hold is seen by itself:
 
-  double_vote   from two votes or certificates of one epoch that name different
-                checkpoints: their bytes, also in hex, or JSON as a node answers to
-                /v1/ledgers/CHAIN/certificates/EPOCH; {"attestation": "HEX"} is a vote.
-                Who signed both is convicted. Several files, or one that holds several,
-                are searched for the first two that contradict each other
+  double_vote              two votes or certificates of one epoch that name different
+                           checkpoints: their bytes, also in hex, or JSON as a node
+                           answers to /v1/ledgers/CHAIN/certificates/EPOCH;
+                           {"attestation": "HEX"} is a vote. Who signed both is
+                           convicted. Several files, or one that holds several, are
+                           searched for the first two that contradict each other
+  consensus_equivocation   CometBFT's DuplicateVoteEvidence in any form that "meshsec
+                           fault verify" reads. The chain comes from the block or
+                           header, or from --chain-id
 
-The set that signed the epoch comes from such an answer, that of the epoch or of the one
-before, or from --validators. What is in none of the files, and the network where there
-is no --manifest, is asked of the node: with both given nobody is asked.
+With --rpc the evidence is what the block at --height of a CometBFT chain carries. A chain
+commits evidence in a block after that of the offence.
+
+Several proofs are one file, a JSON list. Evidence that proves nothing beside some that does
+is told of on standard error.
+
+The set that signed the epoch comes from a node's answer, that of the epoch or of the one
+before, or from --validators. What is in none of the files, and the network and the length
+of its epochs where there is no --manifest, is asked of the node: with both given nobody
+is asked.
 
 With --from-node it is a proof that a node holds, by its id or how that begins.
 
-Exit codes: 0 the proof is written, 1 nothing is proven, 2 wrong usage, a file can't be
-read, or something is needed that was not given.`,
+Exit codes: 0 the proof is written, 1 nothing is proven, 2 wrong usage, a file or block
+can't be read, or something is needed that was not given.`,
 		Example: `meshsec fault build vote-a.ssz vote-b.ssz --out proof.json
 meshsec fault build fork-a.json fork-b.json --manifest manifest.toml --out proof.json
+meshsec fault build evidence.json infraction_header.json --out proof.json
+meshsec fault build --rpc http://127.0.0.1:26657 --height 1042 --out proof.json
 meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 	}
 	var t target
+	var source blockSource
 	t.flags(cmd)
-	kind := cmd.Flags().String("kind", attest.FaultDoubleVote.String(), "kind of the fault: "+strings.Join(builtKinds(), ", "))
+	source.flags(cmd)
+	kind := cmd.Flags().String("kind", "", "kind of the fault: "+strings.Join(builtKinds(), ", ")+" (default what the files hold)")
+	chainID := cmd.Flags().String("chain-id", "", "the chain whose validators signed (default what the evidence or the RPC says)")
 	manifest := cmd.Flags().String("manifest", "", "the network's manifest (default that of the configuration, or the node's network)")
 	validators := cmd.Flags().StringArray("validators", nil, "file with the validator set of the epoch (default in the other files, or the node's)")
 	from := cmd.Flags().String("from-node", "", "URL of a node whose proof to save")
 	out := cmd.Flags().String("out", "", "file to write; it must not exist (default standard output)")
 	asJSON := jsonFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("from-node") {
+		remote, byRPC := cmd.Flags().Changed("from-node"), source.given(cmd)
+		switch {
+		case remote && byRPC:
+			return misuse(cmd, "give --rpc or --from-node, not both")
+		case remote:
 			return words("FAULT, the id of a fault or how that begins,")(cmd, args)
+		case byRPC && *kind != "" && *kind != attest.FaultConsensusEquivocation.String():
+			return misuse(cmd, "--kind is %q, and --rpc has proofs of %s", *kind, attest.FaultConsensusEquivocation)
+		case byRPC:
+			return source.args(cmd, args)
 		}
 		return someFiles(cmd, args)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		build, known := builders[*kind]
-		if !known {
+		if *kind != "" && !slices.Contains(builtKinds(), *kind) {
 			return misuse(cmd, "--kind is %q, want one of %s", *kind, strings.Join(builtKinds(), ", "))
 		}
-		in := &raw{ask: t.find}
+		in := &raw{chainID: *chainID, ask: t.find}
 		var err error
-		if in.network, err = networkOf(&t, *manifest); err != nil {
+		if in.manifest, err = manifestOf(&t, *manifest); err != nil {
 			return err
 		}
-		var b *built
-		if *from != "" {
+		if in.sets, err = readEvidence(cmd, *validators); err != nil {
+			return err
+		}
+		name := namesOf(args)
+		var all []*built
+		var refused []error
+		switch {
+		case *from != "":
 			t.node = *from
-			b, err = copyFault(cmd, in, args[0])
-		} else {
+			all, err = copyFault(cmd, in, args[0])
+		case source.given(cmd):
+			name = source.String()
+			if in.votes, err = source.read(cmd.Context(), *chainID); err != nil {
+				return err
+			}
+			all, refused, err = buildEquivocations(cmd.Context(), in)
+		default:
 			if in.files, err = readEvidence(cmd, args); err != nil {
 				return err
 			}
-			if in.sets, err = readEvidence(cmd, *validators); err != nil {
-				return err
-			}
-			b, err = build(cmd.Context(), in)
+			all, refused, err = buildAny(cmd.Context(), in, *kind)
 		}
 		if err != nil {
-			return unbuilt(namesOf(args), err)
+			return unbuilt(name, err)
 		}
-		return b.write(cmd.OutOrStdout(), *out, *asJSON)
+		for _, why := range refused {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, explain(why))
+		}
+		return writeProofs(cmd.OutOrStdout(), all, *out, *asJSON)
 	}
 	return cmd
 }
 
 func builtKinds() []string {
 	var names []string
-	for k := range builders {
-		names = append(names, k)
+	for _, b := range builders {
+		names = append(names, b.kind.String())
 	}
-	slices.Sort(names)
 	return names
 }
 
-// networkOf is the network of a manifest, by default that of the configuration, or nil.
-func networkOf(t *target, manifest string) (*attest.Network, error) {
-	if manifest == "" {
+// buildAny asks the builders one after the other, until one knows the files.
+func buildAny(ctx context.Context, in *raw, kind string) (all []*built, refused []error, err error) {
+	for _, b := range builders {
+		if kind != "" && kind != b.kind.String() {
+			continue
+		}
+		all, refused, err = b.build(ctx, in)
+		if !errors.Is(err, evidence.ErrShape) || kind != "" {
+			return all, refused, err
+		}
+	}
+	return nil, nil, fmt.Errorf("%w: neither votes or certificates of this protocol nor CometBFT's evidence; --kind says why not", evidence.ErrShape)
+}
+
+// manifestOf is the manifest in a file, by default that of the configuration, or nil.
+func manifestOf(t *target, path string) (*ledger.Manifest, error) {
+	if path == "" {
 		c, err := t.optional()
 		if err != nil || c == nil {
 			return nil, err
 		}
-		manifest = c.Manifest
+		path = c.Manifest
 	}
-	m, err := node.LoadManifest(manifest)
+	m, err := node.LoadManifest(path)
 	if err != nil {
 		return nil, &usageError{err.Error()}
 	}
-	network := attest.Network(m.ID())
-	return &network, nil
+	return m, nil
 }
 
 // unbuilt says which exit code an error of a builder ends with.
@@ -147,44 +202,61 @@ func unbuilt(name string, err error) error {
 }
 
 // buildDoubleVote makes a proof out of two votes or certificates.
-func buildDoubleVote(ctx context.Context, in *raw) (*built, error) {
+func buildDoubleVote(ctx context.Context, in *raw) ([]*built, []error, error) {
 	statements, err := evidence.ParseStatements(in.files...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := evidence.FindContradiction(statements)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sets, err := c.Sets(append(slices.Clone(in.sets), in.files...)...)
+	sets, err := in.setsOf(ctx, c.Chain, c.Epoch, in.files...)
 	if err != nil {
-		return nil, &evidence.Missing{What: err.Error()}
-	}
-	if len(sets) == 0 {
-		answer, err := in.setOf(ctx, c.Chain, c.Epoch)
-		if err != nil {
-			return nil, err
-		}
-		if sets, err = c.Sets(answer); err != nil {
-			return nil, err
-		}
+		return nil, nil, err
 	}
 	network, err := in.networkID(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	proof, set, err := c.Prove(network, sets...)
+	b, err := in.built(c.Prove(network, sets...))
+	if err != nil {
+		return nil, nil, err
+	}
+	b.network = network
+	return []*built{b}, nil, nil
+}
+
+// built is a proof with the set by which it is valid.
+func (in *raw) built(proof *attest.FaultProof, set *attest.Set, err error) (*built, error) {
 	if err != nil {
 		return nil, err
 	}
 	encoded, err := attest.EncodeValidatorSet(set.ValidatorSet())
-	return &built{proof, network, encoded}, err
+	return &built{proof: proof, manifest: in.manifest, set: encoded}, err
+}
+
+// setsOf are the sets that may have signed an epoch: those of --validators and of more
+// files, or else the node's.
+func (in *raw) setsOf(ctx context.Context, chain string, epoch uint64, more ...[]byte) ([]*attest.Set, error) {
+	sets, err := evidence.Sets(chain, epoch, slices.Concat(in.sets, more)...)
+	if err != nil {
+		return nil, &evidence.Missing{What: err.Error()}
+	}
+	if len(sets) > 0 {
+		return sets, nil
+	}
+	answer, err := in.setOf(ctx, chain, epoch)
+	if err != nil {
+		return nil, err
+	}
+	return evidence.Sets(chain, epoch, answer)
 }
 
 // networkID is the network of the manifest, or of the node.
 func (in *raw) networkID(ctx context.Context) (attest.Network, error) {
-	if in.network != nil {
-		return *in.network, nil
+	if in.manifest != nil {
+		return attest.Network(in.manifest.ID()), nil
 	}
 	f, err := in.ask()
 	if err != nil {
@@ -224,7 +296,7 @@ func (f *found) setOf(ctx context.Context, chain string, epoch uint64) ([]byte, 
 }
 
 // copyFault takes a proof from a node, and verifies it as any other.
-func copyFault(cmd *cobra.Command, in *raw, prefix string) (*built, error) {
+func copyFault(cmd *cobra.Command, in *raw, prefix string) ([]*built, error) {
 	prefix, err := faultPrefix(cmd, prefix)
 	if err != nil {
 		return nil, err
@@ -246,7 +318,7 @@ func copyFault(cmd *cobra.Command, in *raw, prefix string) (*built, error) {
 		return nil, err
 	}
 	set, err := in.setOf(cmd.Context(), x.Chain, x.Epoch)
-	return &built{proof, network, set}, err
+	return []*built{{proof, network, in.manifest, set}}, err
 }
 
 // proofFile is what a proof is written as.
@@ -266,29 +338,48 @@ type writtenProof struct {
 	ID ledger.HexBytes `json:"id"`
 }
 
-// write verifies the proof once more, as a stranger would, and writes it.
-func (b *built) write(w io.Writer, path string, asJSON bool) error {
-	report, file, err := b.judge()
-	if err != nil {
-		return err
+// writeProofs verifies proofs once more, as a stranger would, and writes them: one as an
+// object, several as a list.
+func writeProofs(w io.Writer, all []*built, path string, asJSON bool) error {
+	var reports []evidence.Report
+	var files []*proofFile
+	for _, b := range all {
+		report, file, err := b.judge()
+		if err != nil {
+			return err
+		}
+		reports, files = append(reports, *report), append(files, file)
+	}
+	var content any = files
+	if len(files) == 1 {
+		content = files[0]
 	}
 	if path == "" {
-		return printJSON(w, file)
+		return printJSON(w, content)
 	}
-	var content bytes.Buffer
-	if err := printJSON(&content, file); err != nil {
+	var encoded bytes.Buffer
+	if err := printJSON(&encoded, content); err != nil {
 		return err
 	}
-	if err := createFile(path, content.Bytes()); err != nil {
+	if err := createFile(path, encoded.Bytes()); err != nil {
 		return err
 	}
 	if asJSON {
-		return printJSON(w, writtenProof{path, *report, file.ID})
+		for i, r := range reports {
+			if err := printJSON(w, writtenProof{path, r, files[i].ID}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	if err := printReport(w, *report); err != nil {
+	if err := printReports(w, reports, false); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "\nproof %x written to %s: \"meshsec fault submit %s\" brings it to the mesh\n", []byte(file.ID), path, path)
+	written, them := fmt.Sprintf("proof %x", []byte(files[0].ID)), "it"
+	if len(files) > 1 {
+		written, them = fmt.Sprintf("%d proofs", len(files)), "them"
+	}
+	_, err := fmt.Fprintf(w, "\n%s written to %s: \"meshsec fault submit %s\" brings %s to the mesh\n", written, path, path, them)
 	return err
 }
 
@@ -298,7 +389,11 @@ func (b *built) judge() (*evidence.Report, *proofFile, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	reports, err := evidence.Mesh{Law: b.network, Sets: [][]byte{b.set}}.Verify(encoded)
+	m := evidence.Mesh{Law: b.network, Sets: [][]byte{b.set}}
+	if b.manifest != nil {
+		m.Law, m.Misplaced = b.manifest.Law(), b.manifest.Misplaced
+	}
+	reports, err := m.Verify(encoded)
 	if err != nil {
 		return nil, nil, err
 	}

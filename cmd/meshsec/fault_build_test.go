@@ -133,7 +133,7 @@ func TestWhatIsNoFaultIsNotBuilt(t *testing.T) {
 		{exitFailed, "no fault: attest: signature: ", []string{a, voteFile(t, dir, "forged.ssz", &forged), "--validators", answer}},
 		{exitFailed, "no fault: attest: signer: ", []string{a, voteFile(t, dir, "stranger.ssz", &stranger), "--validators", answer}},
 		{exitUsage, "not evidence in any known form", []string{a, write(t, dir, "rubbish", "rubbish")}},
-		{exitUsage, "no vote and no certificate", []string{a, write(t, dir, "empty.json", "{}")}},
+		{exitUsage, "no vote and no certificate", []string{a, write(t, dir, "empty.json", "{}"), "--kind", "double_vote"}},
 		{exitUsage, "no such file", []string{a, filepath.Join(dir, "missing")}},
 		{exitUsage, "read the validators", []string{a, b, "--validators", write(t, dir, "set.json", `{"set":"00"}`)}},
 		{exitUsage, `--kind is "amnesia", want one of double_vote`, []string{a, b, "--kind", "amnesia"}},

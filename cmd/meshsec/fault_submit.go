@@ -18,9 +18,9 @@ import (
 
 func newFaultSubmit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "submit FILE", Short: "Bring a fault proof to the mesh, as its reporter", Args: words("FILE"),
+		Use: "submit FILE", Short: "Bring fault proofs to the mesh, as their reporter", Args: words("FILE"),
 		Long: `Verifies a proof, hands it to a node, and waits for what the ledger of the node's home
-chain makes of it. The node verifies it again, submits it to its home chain with you as
+chain makes of it. A file with several proofs is brought one after the other. The node verifies it again, submits it to its home chain with you as
 the reporter, and tells the mesh, whose other nodes submit it to their chains. "-" is
 standard input.
 
@@ -28,8 +28,8 @@ The reward is a share of what the offenders lose of their own stake. It is paid 
 ledger of their own chain, to whom the first submission there names: take a node of that
 chain, and an account that is open on its ledger and not an offender's.
 
-Exit codes: 0 recorded, now or before, or kept until the ledger can take it; 1 the proof is not valid, or refused; 2 wrong usage,
-or the file can't be read.`,
+Exit codes: 0 recorded, now or before, or kept until the ledger can take it; 1 a proof is
+not valid, or refused; 2 wrong usage, or the file can't be read.`,
 		Example: `meshsec fault submit proof.json --account ACCOUNT
 meshsec fault submit proof.json --account-key account.key --node http://127.0.0.1:7480`,
 	}
@@ -46,7 +46,7 @@ meshsec fault submit proof.json --account-key account.key --node http://127.0.0.
 		if cmd.Flags().Changed("account") && own.file != "" {
 			return misuse(cmd, "give --account or --account-key, not both")
 		}
-		proof, err := readProof(cmd, args[0])
+		proofs, err := readProofs(cmd, args[0])
 		if err != nil {
 			return &usageError{namesOf(args) + ": " + explain(err)}
 		}
@@ -61,34 +61,41 @@ meshsec fault submit proof.json --account-key account.key --node http://127.0.0.
 		if err != nil {
 			return err
 		}
-		done, err := s.report(cmd.Context(), proof, id, *timeout, *noWait)
-		if err != nil {
-			return fmt.Errorf("%s: %w", namesOf(args), err)
+		var refused []error
+		for i, proof := range proofs {
+			name := namesOf(args)
+			if len(proofs) > 1 {
+				name = fmt.Sprintf("%s: proof %d of %d", name, i+1, len(proofs))
+			}
+			done, err := s.report(cmd.Context(), proof, id, *timeout, *noWait)
+			if err != nil {
+				return errors.Join(append(refused, fmt.Errorf("%s: %w", name, err))...)
+			}
+			if i > 0 && !*asJSON {
+				fmt.Fprintln(cmd.OutOrStdout())
+			}
+			if *asJSON {
+				err = printJSON(cmd.OutOrStdout(), done)
+			} else {
+				err = done.print(cmd.OutOrStdout())
+			}
+			if err != nil {
+				return err
+			}
+			refused = append(refused, done.refusal())
 		}
-		if *asJSON {
-			err = printJSON(cmd.OutOrStdout(), done)
-		} else {
-			err = done.print(cmd.OutOrStdout())
-		}
-		return errors.Join(err, done.refusal())
+		return errors.Join(refused...)
 	}
 	return cmd
 }
 
-// readProof reads one proof in any of the forms in which it is written.
-func readProof(cmd *cobra.Command, name string) (*attest.FaultProof, error) {
+// readProofs reads proofs in any of the forms in which they are written.
+func readProofs(cmd *cobra.Command, name string) ([]*attest.FaultProof, error) {
 	b, err := readInput(cmd.InOrStdin(), name, evidence.MaxFile)
 	if err != nil {
 		return nil, err
 	}
-	proofs, err := evidence.ParseProofs(b)
-	if err != nil {
-		return nil, err
-	}
-	if len(proofs) != 1 {
-		return nil, fmt.Errorf("it holds %d proofs: submit them one by one", len(proofs))
-	}
-	return proofs[0], nil
+	return evidence.ParseProofs(b)
 }
 
 // reported is what became of a proof that was submitted.
@@ -170,7 +177,7 @@ func (s *session) check(ctx context.Context, proof *attest.FaultProof, a attest.
 	if err != nil {
 		return nil, err
 	}
-	_, file, err := (&built{proof, s.network, set}).judge()
+	_, file, err := (&built{proof: proof, network: s.network, set: set}).judge()
 	var missing *evidence.Missing
 	if errors.As(err, &missing) {
 		return nil, fmt.Errorf("the proof is about another validator set than that of %s epoch %d", a.ChainID, a.Epoch)

@@ -81,7 +81,12 @@ func (c *Chain) Status(ctx context.Context) (chain.Status, error) {
 			CatchingUp bool   `json:"catching_up"`
 		} `json:"sync_info"`
 	}
-	if err := c.rpc.call(ctx, "status", nil, &answer); err != nil {
+	err := c.rpc.call(ctx, "status", nil, &answer)
+	var refused *refusal
+	if asRefusal(err, &refused) && refused.Code == noSuchMethod || err == nil && answer.NodeInfo.Network == "" {
+		return chain.Status{}, fmt.Errorf("%w: %s speaks JSON-RPC, but not CometBFT's; check the address", chain.ErrUnreachable, c.rpc.endpoint)
+	}
+	if err != nil {
 		return chain.Status{}, err
 	}
 	if err := c.checkID(answer.NodeInfo.Network); err != nil {

@@ -16,6 +16,9 @@ import (
 // block, 100 MiB, in base64, and some room for the rest.
 const maxAnswer = 144 << 20
 
+// noSuchMethod is JSON-RPC's code for a method that the server does not know.
+const noSuchMethod = -32601
+
 // rpc is a JSON-RPC client for one CometBFT node.
 type rpc struct {
 	endpoint string

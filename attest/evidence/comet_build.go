@@ -1,0 +1,121 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
+)
+
+// DoubleVote are two votes of one validator of a CometBFT chain in one step of its
+// consensus, as a proof of this protocol holds them. Nothing of it is verified.
+type DoubleVote struct {
+	ChainID       string
+	Height        uint64
+	Round         uint32
+	Type          uint8 // as in [attest.Equivocation]
+	Address       [comet.AddressSize]byte
+	First, Second attest.ConsensusVote
+}
+
+// DoubleVotes finds the double votes in files that [Comet.Verify] reads; of c only the
+// chain counts. What is evidence and no good as such a proof, because of its kind or of a
+// rule that it breaks, is in refused, each an [ErrNoFault]. The error is one of those of
+// Verify, or [ErrNoFault] if there is no evidence at all.
+func (c Comet) DoubleVotes(files ...[]byte) (found []DoubleVote, refused []error, err error) {
+	known := &cometKnown{chainID: c.ChainID}
+	pieces, err := known.readFiles(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(pieces) == 0 {
+		return nil, nil, fmt.Errorf("%w: there is no evidence in it", ErrNoFault)
+	}
+	for i, p := range pieces {
+		v, err := doubleVoteOf(p, known)
+		switch missing := (*Missing)(nil); {
+		case errors.As(err, &missing):
+			return nil, nil, err
+		case err != nil && len(pieces) > 1:
+			refused = append(refused, fmt.Errorf("%w: evidence %d of %d: %w", ErrNoFault, i+1, len(pieces), err))
+		case err != nil:
+			refused = append(refused, fmt.Errorf("%w: %w", ErrNoFault, err))
+		default:
+			found = append(found, v)
+		}
+	}
+	return found, refused, nil
+}
+
+// doubleVoteOf is a piece of evidence as far as it can be judged without a key.
+func doubleVoteOf(p cometPiece, known *cometKnown) (out DoubleVote, err error) {
+	if m, malformed := p.(cometMalformed); malformed {
+		return out, m.cause
+	}
+	d, ok := p.(*cometDoubleVote)
+	if !ok {
+		return out, fmt.Errorf("it is a %s, which is no double vote", p.kind())
+	}
+	r, err := d.examine(known)
+	if err != nil {
+		return out, err
+	}
+	if r.Failed != "" {
+		return out, errors.New(r.Failed)
+	}
+	return DoubleVote{
+		ChainID: r.Chain, Height: uint64(d.a.height), Round: uint32(d.a.round), Type: uint8(d.a.kind),
+		Address: [comet.AddressSize]byte(d.a.address), First: d.a.consensusVote(), Second: d.b.consensusVote(),
+	}, nil
+}
+
+// consensusVote is what is signed in a vote that was checked.
+func (v *cometVote) consensusVote() attest.ConsensusVote {
+	out := attest.ConsensusVote{Seconds: uint64(v.time.Unix()), Nanos: uint32(v.time.Nanosecond()), Signature: v.signature}
+	if !v.block.isNil() {
+		out.BlockHash, out.PartsHash = [32]byte(v.block.hash), [32]byte(v.block.partsHash)
+		out.PartsTotal = uint32(v.block.partsTotal)
+	}
+	return out
+}
+
+// Prove makes the proof that convicts the owner of the address in the first of the sets
+// with which it is valid. Only the manifest tells the epoch of the height, so that it is
+// given. The error is [ErrNoFault] with the reason that the last set gave.
+func (d *DoubleVote) Prove(law attest.Law, epoch uint64, sets ...*attest.Set) (*attest.FaultProof, *attest.Set, error) {
+	err := error(&Missing{"no validator set is given"})
+	for _, set := range sets {
+		var proof *attest.FaultProof
+		if proof, err = d.prove(law, epoch, set); err == nil {
+			return proof, set, nil
+		}
+		err = fmt.Errorf("%w: %w", ErrNoFault, err)
+	}
+	return nil, nil, err
+}
+
+func (d *DoubleVote) prove(law attest.Law, epoch uint64, set *attest.Set) (*attest.FaultProof, error) {
+	key, known := d.key(set)
+	if !known {
+		return nil, fmt.Errorf("%X, who voted twice, is the consensus address of no validator in the set of %s epoch %d", d.Address, d.ChainID, epoch)
+	}
+	proof, err := attest.BuildEquivocation(set, attest.Equivocation{
+		ChainID: []byte(d.ChainID), Epoch: epoch, Key: key, Height: d.Height, Round: d.Round, Type: d.Type, First: d.First, Second: d.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, err = attest.VerifyFault(law, set, proof)
+	return proof, err
+}
+
+// key is the consensus key that a set has for the address.
+func (d *DoubleVote) key(set *attest.Set) (attest.ConsensusKey, bool) {
+	for i := range set.Len() {
+		if k := set.At(i).ConsensusKey; k.Type == attest.KeyEd25519 && comet.Address(k.Bytes) == d.Address {
+			return k, true
+		}
+	}
+	return attest.ConsensusKey{}, false
+}
