@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
 )
 
 // Comet verifies evidence of CometBFT chains, v0.34 to v0.38 and v1. Its fields are
@@ -10,6 +12,9 @@ type Comet struct {
 	ChainID    string   // whose votes they are; without it what the evidence says
 	Validators [][]byte // files with the set at the height of the offence (the common height of a lunatic attack), the pages of an RPC's answer one after the other
 	Keys       [][]byte // files with keys of validators, in any order, and of others
+
+	// Kind, if not 0, is what protobuf is evidence of that could be more than one.
+	Kind attest.FaultKind
 }
 
 // Verify judges all evidence in files, in their order. Files may also hold what the
@@ -47,7 +52,7 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 // readFiles finds the evidence in files, and keeps what is beside it.
 func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) {
 	for i, data := range files {
-		f, err := parseCometFile(data)
+		f, err := parseCometFile(data, k.kind)
 		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets)+f.blocks == 0 {
 			err = ErrShape
 		}
@@ -56,12 +61,7 @@ func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) 
 		}
 		pieces = append(pieces, f.pieces...)
 		k.blocks += f.blocks
-		for _, l := range f.lights {
-			k.keys = append(k.keys, l.set.keys()...)
-		}
-		for _, s := range f.sets {
-			k.keys = append(k.keys, s.keys()...)
-		}
+		k.keys = append(k.keys, f.keys()...)
 		k.sets = append(k.sets, f.sets...)
 		k.lights = append(k.lights, f.lights...)
 	}
@@ -70,7 +70,7 @@ func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) 
 
 // known reads what the caller gives.
 func (c Comet) known() (*cometKnown, error) {
-	known := &cometKnown{chainID: c.ChainID}
+	known := &cometKnown{chainID: c.ChainID, kind: c.Kind}
 	for _, data := range c.Keys {
 		keys, err := parseCometKeys(data)
 		if err != nil {
@@ -84,7 +84,7 @@ func (c Comet) known() (*cometKnown, error) {
 	var members []cometValidator
 	missed := 0
 	for _, data := range c.Validators {
-		f, err := parseCometFile(data)
+		f, err := parseCometFile(data, 0)
 		if err != nil {
 			return nil, fmt.Errorf("read the validators: %w", err)
 		}

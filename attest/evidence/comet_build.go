@@ -24,7 +24,7 @@ type DoubleVote struct {
 // rule that it breaks, is in refused, each an [ErrNoFault]. The error is one of those of
 // Verify, or [ErrNoFault] if there is no evidence at all.
 func (c Comet) DoubleVotes(files ...[]byte) (found []DoubleVote, refused []error, err error) {
-	known := &cometKnown{chainID: c.ChainID}
+	known := &cometKnown{chainID: c.ChainID, kind: c.Kind}
 	pieces, err := known.readFiles(files)
 	if err != nil {
 		return nil, nil, err

@@ -229,7 +229,11 @@ func (f cometFields) time(name string) time.Time {
 	}
 	if raw[0] == '{' {
 		stamp := f.open(name)
-		return time.Unix(stamp.number(64, "seconds"), stamp.number(32, "nanos")).UTC()
+		nanos := stamp.number(32, "nanos")
+		if nanos < 0 || nanos >= int64(time.Second) {
+			f.fail(name, "%d nanoseconds are not within a second", nanos)
+		}
+		return time.Unix(stamp.number(64, "seconds"), nanos).UTC()
 	}
 	s := f.text(name)
 	t, err := time.Parse(time.RFC3339Nano, s)

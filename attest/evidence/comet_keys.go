@@ -16,7 +16,7 @@ const (
 
 // parseCometKeys reads a list of keys: every public key in any JSON, or a text with a
 // key on each line, as hex or base64, ed25519 unless its type stands before it with
-// a colon.
+// a colon. A validator set or light block in protobuf has keys, too.
 func parseCometKeys(data []byte) ([]cometKey, error) {
 	if len(data) > MaxFile {
 		return nil, ErrSize
@@ -27,6 +27,9 @@ func parseCometKeys(data []byte) ([]cometKey, error) {
 		err = gatherCometKeys(data, 0, &keys)
 	} else {
 		err = readCometKeyLines(text, &keys)
+		if f, notProto := parseCometProto(data, 0); err != nil && notProto == nil {
+			keys, err = f.keys(), nil
+		}
 	}
 	if err == nil && len(keys) == 0 {
 		err = errors.New("there is no public key in it")

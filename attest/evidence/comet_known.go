@@ -3,11 +3,14 @@ package evidence
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
 )
 
 // cometKnown is what is known beside the evidence.
 type cometKnown struct {
-	chainID string         // what the caller says
+	chainID string // what the caller says
+	kind    attest.FaultKind
 	set     *cometSet      // what the caller says, checked; nil if he does not
 	sets    []*cometSet    // beside the evidence: good where a header has their hash
 	keys    []cometKey     // from lists of keys, whoever has them

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,17 @@ type cometFile struct {
 	missed int // validators that an answer of an RPC says it left out
 }
 
+// keys are those of all validators beside the evidence.
+func (f *cometFile) keys() (keys []cometKey) {
+	for _, l := range f.lights {
+		keys = append(keys, l.set.keys()...)
+	}
+	for _, s := range f.sets {
+		keys = append(keys, s.keys()...)
+	}
+	return keys
+}
+
 // cometMalformed is what has the shape of evidence and can't be read.
 type cometMalformed struct {
 	of    attest.FaultKind
@@ -44,13 +56,35 @@ func (m cometMalformed) judge(*cometKnown) (*reportWriter, error) {
 	return r, nil
 }
 
-// parseCometFile finds what is in a file. Errors are [ErrSize], [ErrShape] if it is no
-// JSON, and those of a malformed header or set in it. What follows the evidence makes it
-// invalid: nobody can say which of the two was meant.
-func parseCometFile(data []byte) (*cometFile, error) {
+// parseCometFile finds what is in a file. Errors are [ErrSize], [ErrShape] if it is neither
+// JSON nor protobuf, and those of a malformed header or set in it. What follows the
+// evidence makes it invalid: nobody can say which of the two was meant. A kind, if not 0,
+// helps to tell protobuf.
+func parseCometFile(data []byte, kind attest.FaultKind) (*cometFile, error) {
 	if len(data) > MaxFile {
 		return nil, ErrSize
 	}
+	if trimmed := bytes.TrimSpace(data); len(trimmed) == 0 || trimmed[0] != '{' && trimmed[0] != '[' {
+		return parseCometProto(data, kind)
+	}
+	f, err := parseCometJSON(data)
+	if errors.Is(err, ErrShape) {
+		if p, notProto := parseCometProto(data, kind); notProto == nil {
+			return p, nil // which began as JSON does
+		}
+	}
+	return f, err
+}
+
+func parseCometProto(data []byte, kind attest.FaultKind) (*cometFile, error) {
+	text, err := cometJSON(data, kind)
+	if err != nil {
+		return nil, err
+	}
+	return parseCometJSON(text)
+}
+
+func parseCometJSON(data []byte) (*cometFile, error) {
 	f := &cometFile{}
 	err := f.read(data, 0, cometCarrier{})
 	if errors.Is(err, errTrailing) && len(f.pieces) > 0 {
@@ -121,6 +155,9 @@ func (f *cometFile) readKnown(o cometFields, depth int, from cometCarrier) error
 		return f.add(attest.FaultLightClientAttack, o, func() cometPiece {
 			return &cometMisbehaviour{readCometLight(o.open("header1")), readCometLight(o.open("header2"))}
 		})
+	case o.has("duplicatevoteevidence") && o.has("lightclientattackevidence"):
+		f.pieces = append(f.pieces, cometMalformed{attest.FaultConsensusEquivocation, errors.New("it is evidence of two kinds at once")})
+		return nil
 	case o.has("duplicatevoteevidence"):
 		return f.readMessage(o, depth, from)
 	case o.has("block"):

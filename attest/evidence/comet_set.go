@@ -124,6 +124,11 @@ func readCometValidator(f cometFields) cometValidator {
 		named: f.bytes(addressLengths, "address"),
 	}
 	key, err := readCometKey(f.open("pubkey").object)
+	if f.has("pubkeybytes") || f.has("pubkeytype") { // v1
+		if key, err = newCometKey(f.text("pubkeytype"), f.text("pubkeybytes")); f.has("pubkey") {
+			f.fail("pub_key", "given in two forms")
+		}
+	}
 	if err != nil {
 		f.fail("pub_key", "%v", err)
 	}

@@ -1,9 +1,11 @@
 package evidence
 
+import "errors"
+
 // SignedBlock checks the block of an RPC's answer: its hash, its validators' hash and
 // its commit, and says how many signed it.
 func SignedBlock(data []byte) (signers int, err error) {
-	f, err := parseCometFile(data)
+	f, err := parseCometFile(data, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -17,7 +19,7 @@ func SignedBlock(data []byte) (signers int, err error) {
 
 // SignBytes are the canonical bytes of both votes of the first double vote in a file.
 func SignBytes(data []byte, chainID string) (a, b []byte) {
-	f, err := parseCometFile(data)
+	f, err := parseCometFile(data, 0)
 	if err != nil {
 		return nil, nil
 	}
@@ -33,9 +35,17 @@ func ParseCometKeys(data []byte) (int, error) {
 
 // ParseCometFile is how many pieces of evidence are in a file.
 func ParseCometFile(data []byte) (int, error) {
-	f, err := parseCometFile(data)
+	f, err := parseCometFile(data, 0)
 	if err != nil {
 		return 0, err
 	}
 	return len(f.pieces), nil
+}
+
+// CometJSON is the JSON that protobuf is read as; JSON has none.
+func CometJSON(data []byte) ([]byte, error) {
+	if _, err := parseCometJSON(data); err == nil || !errors.Is(err, ErrShape) {
+		return nil, ErrShape
+	}
+	return cometJSON(data, 0)
 }

@@ -80,9 +80,13 @@ func TestEquivocationsAreBuiltFromEvidence(t *testing.T) {
 	double := consensusTwice(t, offender.Consensus, 3)
 	bare := write(t, dir, "evidence.json", amino(t, double))
 	block := write(t, dir, "block.json", string(blockWith(t, home, 6, double)))
+	message, err := double.ToProto().Marshal()
+	ok(t, err)
+	inProto := write(t, dir, "evidence.pb", string(message))
 	for i, args := range [][]string{
 		{bare, "--chain-id", home, "--manifest", manifest, "--validators", answer}, // nobody is asked
 		{block, "--manifest", manifest, "--validators", answer},
+		{inProto, "--chain-id", home, "--manifest", manifest, "--validators", answer},
 		{block, "--node", n.url},
 		{block, "--node", n.url, "--manifest", manifest, "--kind", "consensus_equivocation"},
 	} {

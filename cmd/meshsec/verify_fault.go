@@ -18,6 +18,7 @@ import (
 // verifyInput is what the command line gives to a verifier.
 type verifyInput struct {
 	files      [][]byte
+	kind       attest.FaultKind // 0: any
 	chainID    string
 	manifest   *ledger.Manifest // nil: not given
 	validators [][]byte
@@ -33,7 +34,7 @@ var verifiers = []struct {
 }{
 	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation}, verifyOwn},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
-		return evidence.Comet{ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
+		return evidence.Comet{Kind: in.kind, ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
 	}},
 	{[]attest.FaultKind{attest.FaultEthereumSlashing}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.EthereumFiles{Chain: in.ethereum, Keys: slices.Concat(in.keys, in.validators)}.Verify(in.files...)
@@ -63,6 +64,9 @@ hold; "-" is standard input:
   light_client_attack      CometBFT's LightClientAttackEvidence together with the chain's
                            own signed header, the message submit-consumer-misbehaviour,
                            or two conflicting signed headers
+                           (CometBFT's, IBC's and Interchain Security's messages also in
+                           protobuf, in bytes, hex or base64; where the bytes can be more
+                           than one thing, --kind says which)
   ethereum_slashing        AttesterSlashing and ProposerSlashing as the beacon API
                            writes them, alone, in lists, or in a block; the decoded form
 
@@ -113,6 +117,7 @@ meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36â
 			return err
 		}
 		name := namesOf(args)
+		in.kind = kindNamed(*kind)
 		reports, err := verifyEvidence(in, *kind)
 		if err != nil {
 			return &usageError{name + ": " + explain(err)}
@@ -200,6 +205,18 @@ func verifiedKinds() []string {
 		}
 	}
 	return names
+}
+
+// kindNamed is the kind of that name, 0 if there is none.
+func kindNamed(name string) attest.FaultKind {
+	for _, v := range verifiers {
+		for _, k := range v.kinds {
+			if k.String() == name {
+				return k
+			}
+		}
+	}
+	return 0
 }
 
 // verifyEvidence asks the families one after the other, until one knows the files.

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/cometbft/cometbft/types"
 
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/attest/evidence"
@@ -174,4 +179,31 @@ func TestEquivocationsAreVerifiedOffline(t *testing.T) {
 	if r := verify(6); r.code != 1 || !strings.Contains(r.out, "height 6 of alpha is not in epoch 1") {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestFaultVerifyOfProtobuf: what a chain commits, in bytes and in text.
+func TestFaultVerifyOfProtobuf(t *testing.T) {
+	n := newFakeNode(t)
+	offender := n.mesh.Chains[0].Validators[1]
+	double := consensusTwice(t, offender.Consensus, 3)
+	wrapped, err := types.EvidenceToProto(double)
+	ok(t, err)
+	b, err := wrapped.Marshal()
+	ok(t, err)
+	dir := t.TempDir()
+	keys := write(t, dir, "keys.txt", hex.EncodeToString(offender.Consensus.Public().(ed25519.PublicKey)))
+	want := decoded[evidence.Report](t, done(t, "fault", "verify", write(t, dir, "evidence.json", amino(t, double)), "--keys", keys, "--chain-id", home, "--json"))
+	for name, content := range map[string]string{"evidence.pb": string(b), "evidence.hex": hex.EncodeToString(b), "evidence.b64": base64.StdEncoding.EncodeToString(b) + "\n"} {
+		file := write(t, dir, name, content)
+		for _, more := range [][]string{nil, {"--kind", "consensus_equivocation"}} {
+			got := decoded[evidence.Report](t, done(t, append([]string{"fault", "verify", file, "--keys", keys, "--chain-id", home, "--json"}, more...)...))
+			if !reflect.DeepEqual(got, want) || !got.Valid {
+				t.Errorf("%s: %+v, want %+v", name, got, want)
+			}
+		}
+		fails(t, exitFailed, []string{"is not valid: the signature of vote_a is not that of"}, "fault", "verify", file, "--keys", keys, "--chain-id", "beta", "--json")
+	}
+	empty := write(t, dir, "empty.pb", "\x0a\x00\x12\x00")
+	fails(t, exitUsage, []string{"not evidence in any known form"}, "fault", "verify", empty, "--chain-id", home)
+	fails(t, exitFailed, []string{"is not valid: vote_a: "}, "fault", "verify", empty, "--chain-id", home, "--kind", "consensus_equivocation")
 }
