@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/meshsec/meshsec/attest"
 )
@@ -65,7 +66,27 @@ func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) 
 		k.sets = append(k.sets, f.sets...)
 		k.lights = append(k.lights, f.lights...)
 	}
+	k.sets = append(k.sets, joinPages(k.sets)...)
 	return pieces, nil
+}
+
+// joinPages makes sets of the pages in which an RPC answers, in their order.
+func joinPages(sets []*cometSet) (joined []*cometSet) {
+	var heights []int64
+	pages := map[int64][]cometValidator{}
+	for _, s := range sets {
+		if s.pageOf == 0 {
+			continue
+		}
+		if !slices.Contains(heights, s.pageOf) {
+			heights = append(heights, s.pageOf)
+		}
+		pages[s.pageOf] = append(pages[s.pageOf], s.members...)
+	}
+	for _, height := range heights {
+		joined = append(joined, newCometSet(pages[height]))
+	}
+	return joined
 }
 
 // known reads what the caller gives.

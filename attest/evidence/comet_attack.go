@@ -93,16 +93,22 @@ func (a *cometAttack) judge(known *cometKnown) (*reportWriter, error) {
 		r.step("form", fmt.Errorf("the common height %d is not between 1 and %d, the height of the conflicting block", a.commonHeight, block.header.height), "")
 		return r, nil
 	}
-	trusted := known.light(block.header.chainID, block.header.height)
-	if trusted == nil {
-		return nil, &Missing{fmt.Sprintf("to compare with, the signed header of %s at height %d is needed: give the answer of the chain's RPC to /commit?height=%d as another FILE", block.header.chainID, block.header.height, block.header.height)}
+	trusted, err := a.trusted(known)
+	if err != nil {
+		return nil, err
 	}
-	if !conflict(r, chainID, wrongChain, block, trusted) {
+	forward := trusted.header.height < block.header.height
+	compared := conflict
+	if forward {
+		compared = backwards
+	}
+	if !compared(r, chainID, wrongChain, block, trusted) {
 		return r, nil
 	}
 	trustedSet := known.setOf(trusted.header, trusted.set, block.set)
 	if trustedSet == nil {
-		return nil, &Missing{fmt.Sprintf("the validators of %s at height %d are needed: give them with --validators", block.header.chainID, block.header.height)}
+		return nil, &Missing{fmt.Sprintf("the validators of %s at height %d are needed: give the answer of the chain's RPC to /validators?height=%d, each page of it, as another FILE",
+			block.header.chainID, trusted.header.height, trusted.header.height)}
 	}
 	forged, ok := signed(r, "commit of the conflicting block", block, block.set)
 	if !ok {
@@ -112,13 +118,36 @@ func (a *cometAttack) judge(known *cometKnown) (*reportWriter, error) {
 	if !ok {
 		return r, nil
 	}
-	if !block.header.contradicts(trusted.header) {
+	if !forward && !block.header.contradicts(trusted.header) {
 		if block.commit.round != trusted.commit.round {
 			return amnesia(r, block, trusted), nil
 		}
 		return a.compare(convictBoth(r, "equivocation", forged, real, trustedSet)), nil
 	}
 	return a.lunatic(r, known, forged, real)
+}
+
+// trusted is the chain's header that the conflicting block is compared with: that of its
+// height, or of a chain that was not there yet the latest one. Such a block is a lie if
+// it was not made after that one (a forward lunatic attack).
+func (a *cometAttack) trusted(known *cometKnown) (*cometLight, error) {
+	h := a.conflicting.header
+	if l := known.light(h.chainID, h.height); l != nil {
+		return l, nil
+	}
+	if a.commonHeight < h.height {
+		l := known.latest(h.chainID, a.commonHeight, h.height)
+		switch {
+		case l == nil:
+		case l.header.time.Before(h.time):
+			return nil, &Missing{fmt.Sprintf("nothing is proven yet: the header of %s at height %d is of %v, before the conflicting block of height %d, which is of %v; give the chain's header of that height, or one of a height below that is not before that time",
+				h.chainID, l.header.height, l.header.time, h.height, h.time)}
+		default:
+			return l, nil
+		}
+	}
+	return nil, &Missing{fmt.Sprintf("to compare with, the signed header of %s at height %d is needed: give the answer of the chain's RPC to /commit?height=%d as another FILE, or to /commit if the chain is not there yet",
+		h.chainID, h.height, h.height)}
 }
 
 // lunatic convicts those of the common validators who signed the forged block: what
@@ -191,6 +220,20 @@ func conflict(r *reportWriter, chainID string, wrongChain error, a, b *cometLigh
 			fmt.Errorf("the headers are of two heights, %d and %d", a.header.height, b.header.height), "%d", a.header.height) &&
 		r.must("blocks", !bytes.Equal(a.header.hash(), b.header.hash()),
 			fmt.Errorf("both headers are the same block, %X", a.header.hash()), "they differ")
+}
+
+// backwards checks that a block can't come after the header of a lower height on its
+// chain: there, time only goes forward.
+func backwards(r *reportWriter, chainID string, wrongChain error, block, trusted *cometLight) bool {
+	for _, l := range []*cometLight{block, trusted} {
+		if err := l.check(); err != nil {
+			return r.step("headers", err, "")
+		}
+	}
+	return r.step("headers", nil, "%X and %X, as their commits name them", block.header.hash(), trusted.header.hash()) &&
+		r.step("chain", wrongChain, "%s", chainID) &&
+		r.step("height", nil, "%d, and %d of the trusted header, which the chain had not passed", block.header.height, trusted.header.height) &&
+		r.step("time", nil, "%v, not after %v, when the chain was at height %d", block.header.time, trusted.header.time, trusted.header.height)
 }
 
 // signed checks a commit and says who signed.

@@ -81,6 +81,17 @@ func (k *cometKnown) light(chainID string, height int64) *cometLight {
 	return nil
 }
 
+// latest is the latest signed header of a chain from one height on and below another.
+func (k *cometKnown) latest(chainID string, from, below int64) (last *cometLight) {
+	for _, l := range k.lights {
+		h := l.header
+		if h.chainID == chainID && h.height >= from && h.height < below && (last == nil || h.time.After(last.header.time)) {
+			last = l
+		}
+	}
+	return last
+}
+
 // setOf is the set with the hash that a header has, out of the caller's and others.
 func (k *cometKnown) setOf(h *cometHeader, others ...*cometSet) *cometSet {
 	for _, s := range append(append(others, k.set), k.sets...) {

@@ -249,6 +249,7 @@ func (f *cometFile) readValidators(o cometFields) error {
 	set := readCometSet(o, "validators")
 	if total := o.number(64, "total"); total > int64(len(set.members)) {
 		f.missed += int(total) - len(set.members)
+		set.pageOf = o.number(64, "blockheight")
 	}
 	f.sets = append(f.sets, set)
 	if *o.err != nil {

@@ -27,10 +27,11 @@ type cometValidator struct {
 type cometSet struct {
 	members []cometValidator
 	index   map[string]int // address → position of the first of that address
+	pageOf  int64          // the height whose set this is a page of, 0 if it is complete
 }
 
 func newCometSet(members []cometValidator) *cometSet {
-	s := &cometSet{members, make(map[string]int, len(members))}
+	s := &cometSet{members: members, index: make(map[string]int, len(members))}
 	for i, v := range members {
 		if _, twice := s.index[string(v.address)]; !twice {
 			s.index[string(v.address)] = i

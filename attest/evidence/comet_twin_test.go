@@ -263,6 +263,119 @@ func TestLightClientAttacksAreJudgedAsByCometBFT(t *testing.T) {
 	}
 }
 
+// A block above all that the chain has is an attack if the chain's time had passed its own.
+// CometBFT compares it with its latest header, and derives who is guilty as if both were
+// of one height: who signed such a block is guilty here whether or not the two agree in
+// what follows from the blocks before.
+func TestForwardLunaticAttacksAreJudgedAsByCometBFT(t *testing.T) {
+	c := newCast(10, 20, 30, 40, 50)
+	others := newCast(7, 8)
+	all := []int{0, 1, 2, 3, 4}
+	at := func(d time.Duration, app byte) func(*types.Header) {
+		return func(h *types.Header) { h.Time, h.AppHash = twinTime.Add(d), []byte{app} }
+	}
+	latest := c.lightBlock(t, 10, 0, all, at(0, 1))
+	trusted := mustJSON(t, coretypes.NewResultCommit(latest.Header, latest.Commit, true))
+	earlier := mustJSON(t, c.lightBlock(t, 9, 0, all, at(-time.Hour, 1)))
+	knows := evidence.Comet{Validators: [][]byte{c.validatorsJSON(t)}}
+	for _, tc := range []struct {
+		name   string
+		block  *types.LightBlock
+		common int64
+		failed string // empty: valid
+	}{
+		{"at the same time", c.lightBlock(t, 12, 0, []int{0, 1, 2, 3}, at(0, 2)), 8, ""},
+		{"before", c.lightBlock(t, 12, 3, []int{0, 1, 2, 4}, at(-time.Minute, 2)), 8, ""},
+		{"the latest is the common one", c.lightBlock(t, 11, 0, all, at(-1, 2)), 10, ""},
+		{"signed by too few", c.lightBlock(t, 12, 0, []int{0, 1}, at(0, 2)), 8, "not more than 2/3"},
+		{"by a set of strangers", others.lightBlock(t, 12, 0, []int{0, 1}, at(0, 2)), 8, "which is not more than 1/3"},
+		{"after", c.lightBlock(t, 12, 0, all, at(1, 2)), 8, "missing"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := &types.LightClientAttackEvidence{ConflictingBlock: tc.block, CommonHeight: tc.common, TotalVotingPower: c.set.TotalVotingPower(), Timestamp: twinTime}
+			e.ByzantineValidators = e.GetByzantineValidators(c.set, latest.SignedHeader)
+			common := &types.SignedHeader{Header: &types.Header{Height: tc.common}}
+			err := cometevidence.VerifyLightClientAttack(e, common, latest.SignedHeader, c.set, twinTime, time.Hour)
+			if (err == nil) != (tc.failed == "") {
+				t.Fatalf("CometBFT says %v", err)
+			}
+			message, err := e.ToProto()
+			must(t, err)
+			for name, file := range dialects(t, e, message) {
+				files := [][]byte{file, earlier, trusted}
+				if tc.failed == "missing" {
+					_, err := knows.Verify(files...)
+					wantMissing(t, err, "nothing is proven yet: the header of twin-1 at height 10 is of")
+					_, err = knows.Verify(file)
+					wantMissing(t, err, "or to /commit if the chain is not there yet")
+					continue
+				}
+				r := one(t, knows, files...)
+				if r.Valid != (tc.failed == "") || !strings.Contains(r.Failed, tc.failed) {
+					t.Fatalf("%s: %+v", name, r)
+				}
+				if !r.Valid {
+					continue
+				}
+				if !strings.Contains(fmt.Sprint(r.Checks), "lunatic") || len(r.Offenders) != len(e.ByzantineValidators) {
+					t.Fatalf("%s: %+v", name, r)
+				}
+				for i, v := range e.ByzantineValidators {
+					if r.Offenders[i] != (evidence.Offender{Name: v.Address.String(), Power: fmt.Sprint(v.VotingPower), Total: "150"}) {
+						t.Errorf("%s: offender %+v, want %v", name, r.Offenders[i], v)
+					}
+				}
+			}
+			if tc.failed != "" {
+				return
+			}
+			// What the evidence claims beside what was signed changes nobody's lot.
+			want := one(t, knows, mustJSON(t, e), trusted).Offenders
+			for _, claimed := range [][]*types.Validator{nil, c.set.Validators[:1], c.set.Validators, others.set.Validators} {
+				for _, total := range []int64{0, -1, 1, 150, 1 << 62} {
+					e.ByzantineValidators, e.TotalVotingPower = claimed, total
+					if r := one(t, knows, mustJSON(t, e), trusted); !slices.Equal(r.Offenders, want) {
+						t.Errorf("claims %v of %d: %+v", claimed, total, r)
+					}
+				}
+			}
+			if tc.common < 10 {
+				_, err = knows.Verify(mustJSON(t, e), earlier)
+				wantMissing(t, err, "nothing is proven yet")
+			}
+		})
+	}
+	// The chain's own next block, made after the latest one, is never an attack, and neither
+	// is it against a made-up header that pretends to be later.
+	next := c.lightBlock(t, 11, 0, all, at(time.Second, 1))
+	e := &types.LightClientAttackEvidence{ConflictingBlock: next, CommonHeight: 9, TotalVotingPower: 150, Timestamp: twinTime}
+	made := mustJSON(t, others.lightBlock(t, 10, 0, []int{0, 1}, at(time.Hour, 1)))
+	if r := one(t, knows, mustJSON(t, e), made, mustJSON(t, others.set)); r.Valid || !strings.Contains(r.Failed, "nothing says which of the two headers was made up") {
+		t.Errorf("%+v", r)
+	}
+	// The common height's own block is no forward attack.
+	e = &types.LightClientAttackEvidence{ConflictingBlock: c.lightBlock(t, 12, 0, all, at(0, 2)), CommonHeight: 12}
+	_, err := knows.Verify(mustJSON(t, e), trusted)
+	wantMissing(t, err, "/commit?height=12")
+}
+
+// The validators of the trusted header come in pages, as other files.
+func TestPagesOfValidatorsAreJoined(t *testing.T) {
+	c := newCast(10, 20, 30)
+	real := c.lightBlock(t, 10, 0, []int{0, 1, 2}, unchanged)
+	light := c.lightBlock(t, 10, 0, []int{0, 1, 2}, otherData)
+	files := [][]byte{mustJSON(t, real.SignedHeader), mustJSON(t, light.SignedHeader)}
+	for i := range 3 {
+		page := coretypes.ResultValidators{BlockHeight: 10, Validators: c.set.Validators[i : i+1], Count: 1, Total: 3}
+		files = append(files, mustJSON(t, page))
+	}
+	if r := one(t, evidence.Comet{}, files...); !r.Valid || len(r.Offenders) != 3 {
+		t.Errorf("%+v", r)
+	}
+	_, err := evidence.Comet{}.Verify(files[:4]...)
+	wantMissing(t, err, "comes without its validators")
+}
+
 // A list of byzantine validators in the evidence convicts nobody.
 func TestClaimedOffendersAreNotConvicted(t *testing.T) {
 	c := newCast(10, 20, 30, 40, 50)
