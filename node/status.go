@@ -251,6 +251,9 @@ func (v *view) fault(id [32]byte, proof *attest.FaultProof) (out api.Fault, err 
 		ID: id[:], Kind: accusation.Kind.String(), Chain: accusation.ChainID, Epoch: accusation.Epoch, Proof: encoded,
 		Seen: times.seen, Frozen: times.frozen, Executed: times.executed,
 	}
+	if out.Refused, err = v.refusals(id, accusation); err != nil {
+		return out, err
+	}
 	for i := range accusation.Accused.Ones() {
 		if pruned {
 			break // the names are in that set

@@ -314,7 +314,7 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 	case !ok:
 		return task{}, fmt.Sprintf("the ledger has not heard of %s epoch %d yet: validators submit the proof when it has", chain, epoch), nil
 	case expired:
-		return task{}, fmt.Sprintf("the offence is older than the evidence age of %v and %d epochs", params.EvidenceAge.Time.Span(), params.EvidenceAge.Epochs), nil
+		return task{}, outdated(params), nil
 	}
 	var later uint64
 	if chain != d.spec.ID {

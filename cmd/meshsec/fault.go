@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,8 +27,9 @@ func newFaultList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the fault proofs that a node holds", Args: words(),
 		Long: `Lists the fault proofs that a node holds, and where each stands on every ledger:
 verified (the ledger does not know it), recorded (it captures nothing there), frozen
-(what it captured waits for the end of the window) or executed. An offence that another
-proof has brought to a ledger is what that one is.`}
+(what it captured waits for the end of the window), executed, or refused (too old to be
+recorded there, ever). An offence that another proof has brought to a ledger is what that
+one is.`}
 	var t target
 	var names naming
 	t.flags(cmd)
@@ -155,20 +157,21 @@ func reportFault(ctx context.Context, f *found, prefix string) (*faultReport, er
 
 // faultPrefix is the id of a fault, or how that begins, as it was typed.
 func faultPrefix(cmd *cobra.Command, text string) (string, error) {
-	prefix := strings.ToLower(text)
+	prefix := strings.TrimPrefix(strings.ToLower(text), "0x")
 	if strings.Trim(prefix, "0123456789abcdef") != "" || len(prefix) > 64 || prefix == "" {
 		return "", misuse(cmd, "FAULT is %q, want up to 64 hex digits", text)
 	}
 	return prefix, nil
 }
 
+// findFault is the fault whose id begins like that. The error is no api.ErrNotFound.
 func findFault(ctx context.Context, f *found, prefix string) (x api.Fault, err error) {
 	if len(prefix) == 64 {
-		id, err := hex.DecodeString(prefix)
-		if err != nil {
-			return x, err
+		x, err = f.faultOf(ctx, prefix)
+		if errors.Is(err, api.ErrNotFound) {
+			err = f.unknownFault(prefix)
 		}
-		return f.Fault(ctx, [32]byte(id))
+		return x, err
 	}
 	all, err := allFaults(ctx, f)
 	if err != nil {
@@ -179,9 +182,30 @@ func findFault(ctx context.Context, f *found, prefix string) (x api.Fault, err e
 	case 1:
 		return all[0], nil
 	case 0:
-		return x, fmt.Errorf("the node at %s knows no fault %s…: \"meshsec fault list\" shows all", f.base, prefix)
+		return x, f.unknownFault(prefix + "…")
 	}
-	return x, fmt.Errorf("%d faults begin with %s: give more digits", len(all), prefix)
+	var some []string
+	for _, x := range all[:min(len(all), 3)] {
+		id := hex.EncodeToString(x.ID)
+		some = append(some, id[:min(len(prefix)+8, len(id))]+"…")
+	}
+	if len(all) > len(some) {
+		some = append(some, "others")
+	}
+	return x, fmt.Errorf("%d faults begin with %s: give more digits of %s", len(all), prefix, strings.Join(some, ", "))
+}
+
+// faultOf is the fault of a full id in hex.
+func (f *found) faultOf(ctx context.Context, text string) (api.Fault, error) {
+	id, err := hex.DecodeString(text)
+	if err != nil {
+		return api.Fault{}, err
+	}
+	return f.Fault(ctx, [32]byte(id))
+}
+
+func (f *found) unknownFault(id string) error {
+	return fmt.Errorf("the node at %s knows no fault %s: \"meshsec fault list\" shows all", f.base, id)
 }
 
 func (r *faultReport) print(w io.Writer, n naming) error {

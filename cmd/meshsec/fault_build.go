@@ -129,7 +129,7 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 		var refused []error
 		switch {
 		case *from != "":
-			t.node = *from
+			t.node, name = *from, ""
 			all, err = copyFault(cmd, in, args[0])
 		case source.given(cmd):
 			name = source.String()
@@ -192,9 +192,12 @@ func manifestOf(t *target, path string) (*ledger.Manifest, error) {
 	return m, nil
 }
 
-// unbuilt says which exit code an error of a builder ends with.
+// unbuilt says which exit code an error of a builder ends with, and what it is about.
 func unbuilt(name string, err error) error {
 	var missing *evidence.Missing
+	if name == "" {
+		return err
+	}
 	if errors.As(err, &missing) || errors.Is(err, evidence.ErrShape) || errors.Is(err, evidence.ErrSize) {
 		return &usageError{name + ": " + explain(err)}
 	}
@@ -296,8 +299,8 @@ func (f *found) setOf(ctx context.Context, chain string, epoch uint64) ([]byte, 
 }
 
 // copyFault takes a proof from a node, and verifies it as any other.
-func copyFault(cmd *cobra.Command, in *raw, prefix string) ([]*built, error) {
-	prefix, err := faultPrefix(cmd, prefix)
+func copyFault(cmd *cobra.Command, in *raw, id string) ([]*built, error) {
+	prefix, err := faultPrefix(cmd, id)
 	if err != nil {
 		return nil, err
 	}

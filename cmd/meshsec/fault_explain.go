@@ -101,6 +101,8 @@ func (e *explanation) print(w io.Writer, n naming) error {
 			err = printConviction(w, n, l.Conviction)
 		case len(l.By) > 0:
 			_, err = fmt.Fprintf(w, "ledger of %s: the offenders were convicted of that epoch before, by fault %x, and pay once: \"meshsec fault explain %.6x\"\n", l.Ledger, []byte(l.By), []byte(l.By))
+		case l.State == stateRefused:
+			_, err = fmt.Fprintf(w, "ledger of %s: never recorded: %s\n", l.Ledger, l.Reason)
 		default:
 			_, err = fmt.Fprintf(w, "ledger of %s: not recorded\n", l.Ledger)
 		}

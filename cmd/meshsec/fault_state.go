@@ -18,6 +18,7 @@ const (
 	stateRecorded = "recorded" // and captures nothing on this ledger
 	stateFrozen   = "frozen"   // what it captured waits for the end of the window
 	stateExecuted = "executed"
+	stateRefused  = "refused" // the ledger will never record it
 )
 
 // faultState is where a fault stands on one ledger. Amounts are sums over all liens, in
@@ -25,7 +26,8 @@ const (
 type faultState struct {
 	Ledger       string          `json:"ledger"`
 	State        string          `json:"state"`
-	By           ledger.HexBytes `json:"by,omitempty"` // another fault that convicted the same there
+	Reason       string          `json:"reason,omitempty"` // why it is refused
+	By           ledger.HexBytes `json:"by,omitempty"`     // another fault that convicted the same there
 	Recorded     uint64          `json:"recorded,omitempty"`
 	Pending      *ledger.EndView `json:"pending,omitempty"` // when what is due may be taken
 	Captured     ledger.Amount   `json:"captured"`
@@ -55,6 +57,9 @@ func (f *found) stateOf(ctx context.Context, chain string, x *api.Fault) (faultS
 	}
 	by := convictedBefore(&l, x.Kind, x.Chain, x.Epoch, x.Offenders)
 	if by == nil {
+		if why := x.Refused[chain]; why != "" {
+			return faultState{Ledger: chain, State: stateRefused, Reason: why}, nil
+		}
 		return faultState{Ledger: chain, State: stateVerified}, nil
 	}
 	if v, err = f.Conviction(ctx, chain, [32]byte(by.ID)); err != nil {
@@ -86,6 +91,9 @@ func newFaultState(v *ledger.ConvictionView) faultState {
 func plus(a, b ledger.Amount) ledger.Amount {
 	return ledger.NewAmount(new(uint256.Int).Add(a.Int(), b.Int()))
 }
+
+// over says whether nothing comes after a state.
+func over(state string) bool { return state == stateExecuted || state == stateRefused }
 
 // listed is a fault with its state on every ledger.
 type listed struct {
@@ -123,6 +131,9 @@ func listFaults(ctx context.Context, f *found) ([]listed, []string, error) {
 				v = convictedBefore(&l, x.Kind, x.Chain, x.Epoch, x.Offenders)
 			}
 			x.States[chain] = listedState(l.Liens, v)
+			if v == nil && x.Refused[chain] != "" {
+				x.States[chain] = stateRefused
+			}
 		}
 	}
 	return out, chains, nil

@@ -26,13 +26,15 @@ func newFaultWatch() *cobra.Command {
   recorded    the ledger has it, and nothing that it captures
   frozen      what it captured waits for the end of the challenge window
   executed    what is due was taken
+  refused     the ledger will never record it: the offence is too old, or of a chain that
+              it does not know
 
-It ends when the fault is executed on every ledger that the node keeps. Without FAULT it
-follows all faults that are not executed everywhere now. With --json each change is an
+It ends when the fault is executed, or refused, on every ledger that the node keeps. Without
+FAULT it follows all faults of which neither is true everywhere now. With --json each change is an
 object in a line of its own.
 
-Exit codes: 0 executed everywhere, or interrupted; 1 not before --timeout, or the node
-does not answer; 2 wrong usage.`,
+Exit codes: 0 executed everywhere, or interrupted; 1 refused somewhere, not executed before
+--timeout, or the node does not answer; 2 wrong usage.`,
 		Example: `meshsec fault watch 3f9ac2
 meshsec fault watch --timeout 1h --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -72,8 +74,10 @@ meshsec fault watch --timeout 1h --json`,
 			return nil // interrupted
 		case ctx.Err() != nil:
 			return fmt.Errorf("not executed everywhere within %v: %s; look again with \"meshsec fault watch\"", *timeout, w.open())
+		case err != nil:
+			return err
 		}
-		return err
+		return w.refusal()
 	}
 	return cmd
 }
@@ -121,10 +125,12 @@ func (w *watch) follow(ctx context.Context, prefix string) error {
 // begin finds what to follow.
 func (w *watch) begin(ctx context.Context, prefix string) (ids [][32]byte, err error) {
 	if prefix != "" {
-		x, err := findFault(ctx, w.node, prefix)
-		if errors.Is(err, api.ErrNotFound) && len(prefix) == 64 {
-			return w.awaited(prefix)
+		if len(prefix) == 64 {
+			if _, err := w.node.faultOf(ctx, prefix); errors.Is(err, api.ErrNotFound) {
+				return w.awaited(prefix)
+			}
 		}
+		x, err := findFault(ctx, w.node, prefix)
 		if err != nil {
 			return nil, err
 		}
@@ -136,14 +142,14 @@ func (w *watch) begin(ctx context.Context, prefix string) (ids [][32]byte, err e
 	}
 	for _, x := range all {
 		for _, chain := range chains {
-			if x.States[chain] != stateExecuted {
+			if !over(x.States[chain]) {
 				ids = append(ids, [32]byte(x.ID))
 				break
 			}
 		}
 	}
 	if len(ids) == 0 && !w.asJSON {
-		_, err = fmt.Fprintln(w.out, "no fault is under way: all that the node holds are executed on every ledger")
+		_, err = fmt.Fprintln(w.out, "no fault is under way: all that the node holds are executed on every ledger, or refused")
 	}
 	return ids, err
 }
@@ -178,7 +184,7 @@ func (w *watch) look(ctx context.Context, ids [][32]byte) (done bool, err error)
 			if err != nil {
 				return false, err
 			}
-			done = done && s.State == stateExecuted
+			done = done && over(s.State)
 			if err := w.see(faultEvent{x.ID, s}); err != nil {
 				return false, err
 			}
@@ -205,6 +211,20 @@ func (w *watch) see(e faultEvent) error {
 	return err
 }
 
+// refusal is an error if a ledger will never record what was followed.
+func (w *watch) refusal() error {
+	var parts []string
+	for _, key := range w.order {
+		if e := w.last[key]; e.State == stateRefused {
+			parts = append(parts, fmt.Sprintf("%s will never record fault %.6x…: %s", e.Ledger, []byte(e.Fault), e.Reason))
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(parts, "; "))
+}
+
 // open says where what is not executed stands.
 func (w *watch) open() string {
 	var parts []string
@@ -227,6 +247,8 @@ func (s faultState) String() string {
 		return "submitted: the node does not know it yet"
 	case stateVerified:
 		text = "verified, not on the ledger yet"
+	case stateRefused:
+		text = "refused for ever: " + s.Reason
 	case stateExecuted:
 		text = fmt.Sprintf("executed: %s taken", grouped(s.Taken))
 		if !s.Taken.IsZero() {

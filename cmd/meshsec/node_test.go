@@ -168,7 +168,43 @@ func (n *fakeNode) Certificates(_ context.Context, chain string, from uint64, li
 func (n *fakeNode) Faults(_ context.Context, from uint64, limit int) ([]api.Fault, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.faults[min(int(from), len(n.faults)):min(int(from)+limit, len(n.faults))], nil
+	page := slices.Clone(n.faults[min(int(from), len(n.faults)):min(int(from)+limit, len(n.faults))])
+	for i := range page {
+		page[i].Refused = n.refusals(&page[i])
+	}
+	return page, nil
+}
+
+// refusals are the ledgers on which a fault is too old, as a real node tells them.
+func (n *fakeNode) refusals(f *api.Fault) map[string]string {
+	out := map[string]string{}
+	for _, c := range n.mesh.Chains {
+		r := n.mesh.Reader(c.ID)
+		meta, err := r.Meta()
+		params, err2 := r.Params()
+		known, err3 := r.Fault([32]byte(f.ID))
+		if errors.Join(err, err2, err3) != nil || known != nil {
+			continue
+		}
+		var epoch, time uint64
+		if c.ID == f.Chain {
+			set, err := r.SetRecord(f.Epoch)
+			if err != nil || set == nil {
+				continue
+			}
+			epoch, time = f.Epoch-1, set.Time
+		} else {
+			cp, err := r.PeerCheckpoint(f.Chain, f.Epoch-1)
+			if err != nil || cp == nil {
+				continue
+			}
+			epoch, time = cp.AcceptedEpoch, cp.Time
+		}
+		if params.EvidenceAge.Passed(epoch, time, meta.Epoch, meta.Time) {
+			out[c.ID] = "the offence is too old"
+		}
+	}
+	return out
 }
 
 func (n *fakeNode) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
@@ -176,6 +212,7 @@ func (n *fakeNode) Fault(_ context.Context, id [32]byte) (api.Fault, error) {
 	defer n.mu.Unlock()
 	for _, f := range n.faults {
 		if bytes.Equal(f.ID, id[:]) {
+			f.Refused = n.refusals(&f)
 			return f, nil
 		}
 	}

@@ -72,7 +72,7 @@ func TestFaultsTellWhoLostWhat(t *testing.T) {
 	if len(r.Slashes) != 1 || r.Slashes[0].Ledger != home || r.Slashes[0].Amount.IsZero() || len(r.Proof) == 0 {
 		t.Errorf("%+v", r)
 	}
-	fails(t, exitFailed, []string{"not found here"}, "fault", "show", strings.Repeat("0", 64), "--node", n.url)
+	fails(t, exitFailed, []string{"knows no fault"}, "fault", "show", strings.Repeat("0", 64), "--node", n.url)
 	fails(t, exitFailed, []string{`knows no fault 00000000…: "meshsec fault list" shows all`}, "fault", "show", "00000000", "--node", n.url)
 	twin := n.faults[0]
 	twin.ID = append(ledger.HexBytes{}, twin.ID...)

@@ -118,6 +118,9 @@ type Fault struct {
 	Seen     uint64            `json:"seen"`
 	Frozen   map[string]uint64 `json:"frozen"`
 	Executed map[string]uint64 `json:"executed"`
+	// Refused says of the ledgers that will never record it why, by the rules in force:
+	// the offence is too old, or of a chain that is unknown there.
+	Refused map[string]string `json:"refused,omitempty"`
 }
 
 // Submission is the body of POST /v1/operations and its answer.
