@@ -437,7 +437,7 @@ func isNews(home homeState, params *ledger.Params, f attest.VerifiedFault) (bool
 		if err != nil {
 			return false, err
 		}
-		if record.IsNew(&params.Penalty, f.Kind(), f.Epoch()) {
+		if record.IsNew(&params.Penalty, ledger.NewOffence(f.Kind(), f.Epoch(), &o.Power, &o.Total)) {
 			return true, nil
 		}
 	}

@@ -1,13 +1,17 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/holiman/uint256"
 
 	"github.com/meshsec/meshsec/attest"
 )
 
 // maxOffences is how many offences of one offender are recorded. After the first
-// he has no power left to commit more than those under way.
+// he has no power left to commit more than those under way, but he can bring up any
+// number of old ones. When there are so many, the least of them makes room for one that
+// outweighs it (see outweighs): nobody hides behind his own cheap offences.
 const maxOffences = 64
 
 // referenceSearch is how many checkpoints back the last one with a known
@@ -126,29 +130,80 @@ func (m *machine) anyNew(accused attest.Accusation, set *attest.Set) (bool, erro
 		if err != nil {
 			return false, err
 		}
-		if off.IsNew(&m.params.Penalty, accused.Kind, accused.Epoch) {
+		if off.IsNew(&m.params.Penalty, NewOffence(accused.Kind, accused.Epoch, set.Power(i), set.Total())) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// IsNew reports whether an offence of a kind in an epoch would add to off, which may be
-// nil. One offence counts in an epoch, or two if the later one to be known costs more:
-// else who gets himself convicted of the cheap one would be safe from the dear one.
-func (off *Offender) IsNew(p *Penalty, kind attest.FaultKind, epoch uint64) bool {
+// NewOffence is what is known of an offence from its proof and the set of its epoch: its
+// kind, and the offender's part of the power.
+func NewOffence(kind attest.FaultKind, epoch uint64, power, total *uint256.Int) *Offence {
+	return &Offence{Kind: uint8(kind), Epoch: epoch, Power: NewAmount(power), Total: NewAmount(total)}
+}
+
+// IsNew reports whether an offence would add to off, which may be nil. One offence counts
+// in an epoch, or two if the later one to be known costs more: else who gets himself
+// convicted of the cheap one would be safe from the dear one.
+func (off *Offender) IsNew(p *Penalty, o *Offence) bool {
 	if off == nil {
 		return true
 	}
-	if len(off.Offences) == maxOffences {
-		return false
-	}
-	for _, o := range off.Offences {
-		if o.Epoch == epoch && p.base(attest.FaultKind(o.Kind)) >= p.base(kind) {
+	for _, known := range off.Offences {
+		if known.Epoch == o.Epoch && p.base(attest.FaultKind(known.Kind)) >= p.base(attest.FaultKind(o.Kind)) {
 			return false
 		}
 	}
-	return true
+	if len(off.Offences) < maxOffences {
+		return true
+	}
+	least, shadowed := off.least(p, o)
+	return shadowed || o.outweighs(off.Offences[least], p)
+}
+
+// least is the offence that leaves first when fresh comes and there are too many: one that
+// a dearer one of its epoch shadows, else the one that the others outweigh.
+func (off *Offender) least(p *Penalty, fresh *Offence) (least int, shadowed bool) {
+	for i, o := range off.Offences {
+		for _, other := range append(slices.Clone(off.Offences), fresh) {
+			if other.Epoch == o.Epoch && p.base(attest.FaultKind(other.Kind)) > p.base(attest.FaultKind(o.Kind)) {
+				return i, true
+			}
+		}
+		if off.Offences[least].outweighs(o, p) {
+			least = i
+		}
+	}
+	return least, false
+}
+
+// outweighs orders the offences of one offender by what they bind at the least: the share
+// of the power, which is what stood behind him in that epoch, times the penalty that it
+// alone brings. Then by the price of their kind, and the newer first, to whose epoch the
+// offences of others can still add. Of what is recorded no two are equal in this order,
+// and nothing else decides it than the offences themselves: those that are kept are the
+// greatest of all that were ever proven, in whatever order the proofs came.
+//
+// What leaves lowers no debt: a debt is a maximum over offences, what was taken for it
+// stays taken, and whoever fills the list with offences that outweigh another has as
+// much power convicted in each of them. It may be that a lien was behind the one that
+// left alone, and was not slashed yet; then it is the others that pay.
+func (o *Offence) outweighs(other *Offence, p *Penalty) bool {
+	if c := o.weight(p).Cmp(other.weight(p)); c != 0 {
+		return c > 0
+	}
+	if a, b := p.base(attest.FaultKind(o.Kind)), p.base(attest.FaultKind(other.Kind)); a != b {
+		return a > b
+	}
+	return o.Epoch > other.Epoch
+}
+
+// weight is share times penalty, each scaled by One.
+func (o *Offence) weight(p *Penalty) *uint256.Int {
+	share := o.share()
+	penalty := p.penalty(p.base(attest.FaultKind(o.Kind)), share)
+	return new(uint256.Int).Mul(uint256.NewInt(share.scaled()), uint256.NewInt(penalty.scaled()))
 }
 
 // references tells which statements of ours an offence captures: the one that the
@@ -268,7 +323,7 @@ func (off *Offender) Lacks(epoch, statement uint64) bool {
 func (m *machine) convict(chain string, account AccountID, o *Offence) (bool, error) {
 	key := offenderKey(chain, account)
 	off, err := load[Offender](m.tx, key)
-	if err != nil || !off.IsNew(&m.params.Penalty, attest.FaultKind(o.Kind), o.Epoch) {
+	if err != nil || !off.IsNew(&m.params.Penalty, o) {
 		return false, err
 	}
 	if off == nil {
@@ -280,8 +335,30 @@ func (m *machine) convict(chain string, account AccountID, o *Offence) (bool, er
 			return false, err
 		}
 	}
+	if len(off.Offences) == maxOffences {
+		least, _ := off.least(&m.params.Penalty, o)
+		if err := m.drop(chain, account, off, least); err != nil {
+			return false, err
+		}
+	}
 	off.Offences = append(off.Offences, o)
 	return true, save(m.tx, key, off)
+}
+
+// drop removes an offence. An execution that is under way, whose penalties are in the
+// order of the offences, goes on without it.
+func (m *machine) drop(chain string, account AccountID, off *Offender, i int) error {
+	off.Offences = slices.Delete(off.Offences, i, i+1)
+	meta, err := must[Meta](m.tx, metaKey)
+	if err != nil {
+		return err
+	}
+	e, err := load[Execution](m.tx, queueList.item(meta.QueueHead))
+	if err != nil || e == nil || string(e.Chain) != chain || e.Account != account || i >= len(e.Penalties) {
+		return err
+	}
+	e.Penalties = slices.Delete(e.Penalties, i, i+1)
+	return save(m.tx, queueList.item(meta.QueueHead), e)
 }
 
 // offenders reads everybody convicted on chain.
