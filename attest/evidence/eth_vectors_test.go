@@ -215,7 +215,7 @@ func TestEthereumDecodedFormNamesKeysOnce(t *testing.T) {
 // TestEthereumExampleOfTheDocumentation holds the page against what comes out.
 func TestEthereumExampleOfTheDocumentation(t *testing.T) {
 	vector := ethVectorTrees(t)["attester_slashing/success_proposer_index_slashed"]
-	page, err := os.ReadFile("../../docs/fraud-proofs-ethereum.md")
+	page, err := os.ReadFile("../../docs/fraud-proofs.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,11 +23,62 @@ func guide(t *testing.T, name string) string {
 
 // TestTheGuidesCommandsExist: every command line of the guides parses.
 func TestTheGuidesCommandsExist(t *testing.T) {
-	for name, least := range map[string]int{"operations.md": 15, "reporting-faults.md": 8} {
+	for name, least := range map[string]int{"operations.md": 15, "fraud-proofs.md": 14} {
 		if found := parsedCommands(t, guide(t, name)); found < least {
 			t.Errorf("%s: only %d commands found", name, found)
 		}
 	}
+}
+
+var (
+	pageLink    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	pageHeading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInAnchor = regexp.MustCompile("[^a-z0-9 _-]")
+)
+
+// TestLinksLeadSomewhere: every link from page to page names a file and a heading that
+// are there.
+func TestLinksLeadSomewhere(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	ok(t, err)
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md"} {
+		pages = append(pages, filepath.Join("..", "..", name))
+	}
+	found := 0
+	for _, page := range pages {
+		b, err := os.ReadFile(page)
+		ok(t, err)
+		for _, m := range pageLink.FindAllStringSubmatch(string(b), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			found++
+			name, anchor, _ := strings.Cut(m[1], "#")
+			target := page
+			if name != "" {
+				target = filepath.Join(filepath.Dir(page), name)
+			}
+			b, err := os.ReadFile(target)
+			if info, there := os.Stat(target); there == nil && info.IsDir() && anchor == "" {
+				continue
+			}
+			if err != nil || anchor != "" && !slices.Contains(anchors(string(b)), anchor) {
+				t.Errorf("%s: the link to %s leads nowhere (%v)", filepath.Base(page), m[1], err)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d links found", found)
+	}
+}
+
+// anchors are the headings of a page as links name them.
+func anchors(page string) (all []string) {
+	for _, m := range pageHeading.FindAllStringSubmatch(page, -1) {
+		text := notInAnchor.ReplaceAllString(strings.ToLower(strings.ReplaceAll(m[1], "`", "")), "")
+		all = append(all, strings.ReplaceAll(text, " ", "-"))
+	}
+	return all
 }
 
 // parsedCommands parses all command lines in a text and tells how many there are.

@@ -37,8 +37,8 @@ func vectorFile(t *testing.T, name ...string) string {
 // osmosisKey is that of the validator in the example of docs/fraud-proofs.md.
 const osmosisKey = "7163b2c1debfbad1baec5b898d3c979fca2ed5d201359b5aa9229b1fad96821b"
 
-// TestFraudProofsDocument runs the examples of docs/fraud-proofs.md: each block of a
-// shell command is followed by a block with what it prints.
+// TestFraudProofsDocument runs the examples of docs/fraud-proofs.md with CometBFT's
+// evidence: each block of a shell command is followed by a block with what it prints.
 func TestFraudProofsDocument(t *testing.T) {
 	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "fraud-proofs.md"))
 	ok(t, err)
@@ -50,7 +50,12 @@ func TestFraudProofsDocument(t *testing.T) {
 		"keys.txt":               write(t, t.TempDir(), "keys.txt", osmosisKey+"\n"),
 	}
 	commands := 0
-	parts := strings.Split(string(doc), "```")
+	_, examples, found := strings.Cut(string(doc), "\n## Evidence of CometBFT\n")
+	if !found {
+		t.Fatal("the document has no section on CometBFT")
+	}
+	examples, _, _ = strings.Cut(examples, "\n## ")
+	parts := strings.Split(examples, "```")
 	for i := 1; i < len(parts); i += 2 {
 		text, isCommand := strings.CutPrefix(parts[i], "sh\nmeshsec ")
 		if !isCommand {
