@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,10 @@ type Comet struct {
 	// Kind, if not 0, is what protobuf is evidence of that could be more than one.
 	Kind attest.FaultKind
 }
+
+// maxCometForms is how often all signatures together are tried in another form: what is no
+// signature takes some milliseconds, in a few hundred bytes.
+const maxCometForms = 64
 
 // Verify judges all evidence in files, in their order. Files may also hold what the
 // evidence is compared with: signed headers, and headers with validators.
@@ -44,6 +49,9 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 		r, err := p.judge(known)
 		if err != nil {
 			return nil, err
+		}
+		if known.forms.more > maxCometForms {
+			return nil, errors.New("there are many BLS signatures that are not valid, or each in another form: verify the pieces of evidence in several goes")
 		}
 		reports[i] = r.Report
 	}

@@ -37,11 +37,11 @@ func (m *cometMisbehaviour) judge(known *cometKnown) (*reportWriter, error) {
 		r.step("validators", fmt.Errorf("the validator set that was given has the hash %X, which neither header has", known.set.hash()), "")
 		return r, nil
 	}
-	a, ok := signed(r, "commit of header_1", m.first, sets[0])
+	a, ok := signed(r, known, "commit of header_1", m.first, sets[0])
 	if !ok {
 		return r, nil
 	}
-	b, ok := signed(r, "commit of header_2", m.second, sets[1])
+	b, ok := signed(r, known, "commit of header_2", m.second, sets[1])
 	if !ok {
 		return r, nil
 	}
@@ -110,11 +110,11 @@ func (a *cometAttack) judge(known *cometKnown) (*reportWriter, error) {
 		return nil, &Missing{fmt.Sprintf("the validators of %s at height %d are needed: give the answer of the chain's RPC to /validators?height=%d, each page of it, as another FILE",
 			block.header.chainID, trusted.header.height, trusted.header.height)}
 	}
-	forged, ok := signed(r, "commit of the conflicting block", block, block.set)
+	forged, ok := signed(r, known, "commit of the conflicting block", block, block.set)
 	if !ok {
 		return r, nil
 	}
-	real, ok := signed(r, "commit of the trusted header", trusted, trustedSet)
+	real, ok := signed(r, known, "commit of the trusted header", trusted, trustedSet)
 	if !ok {
 		return r, nil
 	}
@@ -237,8 +237,8 @@ func backwards(r *reportWriter, chainID string, wrongChain error, block, trusted
 }
 
 // signed checks a commit and says who signed.
-func signed(r *reportWriter, name string, l *cometLight, set *cometSet) (map[string]int64, bool) {
-	signers, power, err := l.signedBy(set)
+func signed(r *reportWriter, known *cometKnown, name string, l *cometLight, set *cometSet) (map[string]int64, bool) {
+	signers, power, err := l.signedBy(set, &known.forms)
 	if !r.step(name, err, "%d of %d validators, with %d of %d, signed in round %d", len(signers), len(set.members), power, set.total(), l.commit.round) {
 		return nil, false
 	}

@@ -69,11 +69,12 @@ func (c *cometCommit) signBytes(chainID string, i int) []byte {
 // verify says who of the set signed the block, if they hold more than 2/3 of its
 // power. All signatures for the block must be valid, not only as many as it takes;
 // those for nil convict nobody and are not looked at.
-func (c *cometCommit) verify(chainID string, set *cometSet) (signers map[string]int64, power int64, err error) {
+func (c *cometCommit) verify(chainID string, set *cometSet, forms *cometForms) (signers map[string]int64, power int64, err error) {
 	if len(c.signatures) != len(set.members) {
 		return nil, 0, fmt.Errorf("the commit has %d signatures for %d validators", len(c.signatures), len(set.members))
 	}
 	signers = map[string]int64{}
+	scheme := &cometScheme{forms: forms}
 	for i, s := range c.signatures {
 		if s.flag != cometForBlock {
 			continue
@@ -82,7 +83,7 @@ func (c *cometCommit) verify(chainID string, set *cometSet) (signers map[string]
 		if !bytes.Equal(s.address, v.address) {
 			return nil, 0, fmt.Errorf("signature %d of the commit is called that of %X, validator %d of the set is %X", i, s.address, i, v.address)
 		}
-		if !v.key.verify(c.signBytes(chainID, i), s.signature) {
+		if !v.key.verify(c.signBytes(chainID, i), s.signature, scheme) {
 			return nil, 0, fmt.Errorf("the signature of %X in the commit is not valid", s.address)
 		}
 		signers[string(s.address)] = v.power
@@ -119,6 +120,17 @@ type cometLight struct {
 	header *cometHeader
 	commit *cometCommit
 	set    *cometSet
+
+	last *cometSigned // of signedBy
+}
+
+// cometSigned is what became of verifying a commit by a set: many pieces of evidence are
+// compared with the same header.
+type cometSigned struct {
+	set     *cometSet
+	signers map[string]int64
+	power   int64
+	err     error
 }
 
 // check: header and commit are about one block, and the set is the header's.
@@ -138,15 +150,24 @@ func (l *cometLight) check() error {
 	return nil
 }
 
-// signedBy verifies the commit by a set, which must be the header's.
-func (l *cometLight) signedBy(set *cometSet) (signers map[string]int64, power int64, err error) {
+// signedBy verifies the commit by a set, which must be the header's. The signers are
+// not to be changed.
+func (l *cometLight) signedBy(set *cometSet, forms *cometForms) (signers map[string]int64, power int64, err error) {
+	if l.last == nil || l.last.set != set {
+		signers, power, err = l.verify(set, forms)
+		l.last = &cometSigned{set, signers, power, err}
+	}
+	return l.last.signers, l.last.power, l.last.err
+}
+
+func (l *cometLight) verify(set *cometSet, forms *cometForms) (signers map[string]int64, power int64, err error) {
 	if err := set.check(); err != nil {
 		return nil, 0, err
 	}
 	if hash := set.hash(); !bytes.Equal(hash, l.header.validators) {
 		return nil, 0, fmt.Errorf("the validator set's hash is %X, the header says %X", hash, l.header.validators)
 	}
-	return l.commit.verify(l.header.chainID, set)
+	return l.commit.verify(l.header.chainID, set, forms)
 }
 
 // readCometLight reads the fields of a light block or of an IBC header.

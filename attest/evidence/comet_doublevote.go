@@ -82,9 +82,10 @@ func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
 	if !r.step("power", err, "%s", d.powerSource(known, power, total)) {
 		return r, nil
 	}
+	scheme := &cometScheme{forms: &known.forms}
 	for _, side := range d.sides() {
 		failed := fmt.Errorf("the signature of %s is not that of %X for chain %s", side.name, d.a.address, r.Chain)
-		if !r.must("signature of "+side.name, key.verify(side.vote.signBytes(r.Chain), side.vote.signature), failed, "valid over %s", &side.vote.block) {
+		if !r.must("signature of "+side.name, key.verify(side.vote.signBytes(r.Chain), side.vote.signature, scheme), failed, "valid over %s", &side.vote.block) {
 			return r, nil
 		}
 	}

@@ -1,9 +1,11 @@
 package evidence
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
@@ -66,14 +68,14 @@ func (k cometKey) proto() comet.Message {
 }
 
 // verify says whether the key signed the message, as the consensus engine decides it.
-func (k cometKey) verify(msg, sig []byte) bool {
+func (k cometKey) verify(msg, sig []byte, scheme *cometScheme) bool {
 	switch k.algorithm {
 	case cometEd25519:
 		return comet.VerifyEd25519(k.encoded, msg, sig)
 	case cometSecp256k1:
 		return verifySecp256k1(k.encoded, msg, sig)
 	case cometBLS:
-		return verifyCometBLS(k.encoded, msg, sig)
+		return scheme.verify(k.encoded, msg, sig)
 	}
 	return false
 }
@@ -119,12 +121,41 @@ var cometBLSForms = map[int][]cometBLSForm{
 	96: {{cometTagBasic, false}, {cometTagMislabeled, false}, {cometTagBasic, true}, {cometTagPossession, true}},
 }
 
-func verifyCometBLS(encoded, msg, sig []byte) bool {
-	parse := bls.ParsePublicKey
-	if len(encoded) != bls.PublicKeySize {
-		parse = bls.ParseUncompressedPublicKey
+// cometForms are what was learned of the forms from all signatures so far.
+type cometForms struct {
+	last cometBLSForm // in which one was valid
+	more int          // tries beyond the first of each signature
+
+	encoded []byte // the key that was parsed last
+	key     bls.PublicKey
+}
+
+// parse reads a key.
+func (f *cometForms) parse(encoded []byte) (key bls.PublicKey, err error) {
+	if bytes.Equal(f.encoded, encoded) {
+		return f.key, nil
 	}
-	key, err := parse(encoded)
+	if len(encoded) == bls.PublicKeySize {
+		key, err = bls.ParsePublicKey(encoded)
+	} else {
+		key, err = bls.ParseUncompressedPublicKey(encoded)
+	}
+	if err == nil {
+		f.encoded, f.key = encoded, key
+	}
+	return key, err
+}
+
+// cometScheme is how the signatures of one commit or double vote are made: all in the
+// form in which the first of them is valid.
+type cometScheme struct {
+	forms *cometForms
+	found []cometBLSForm // one, or none yet
+}
+
+// verify tries the forms for keys of that length, the likeliest first.
+func (s *cometScheme) verify(encoded, msg, sig []byte) bool {
+	key, err := s.forms.parse(encoded)
 	if err != nil {
 		return false
 	}
@@ -132,13 +163,24 @@ func verifyCometBLS(encoded, msg, sig []byte) bool {
 	if err != nil {
 		return false
 	}
+	candidates := s.found
+	if len(candidates) == 0 {
+		candidates = slices.Clone(cometBLSForms[len(encoded)])
+		if i := slices.Index(candidates, s.forms.last); i > 0 {
+			candidates[0], candidates[i] = candidates[i], candidates[0]
+		}
+	}
 	digest := sha256.Sum256(msg)
-	for _, form := range cometBLSForms[len(encoded)] {
+	for i, form := range candidates {
+		if i > 0 {
+			s.forms.more++
+		}
 		signed := msg
 		if form.digest && len(msg) > sha256.Size {
 			signed = digest[:]
 		}
 		if bls.VerifyTagged(key, form.tag, signed, signature) {
+			s.forms.last, s.found = form, []cometBLSForm{form}
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ type cometKnown struct {
 	keys    []cometKey     // from lists of keys, whoever has them
 	lights  []*cometLight  // signed headers beside the evidence
 	blocks  int            // that carry no evidence
+	forms   cometForms     // of BLS signatures
 	indexed map[string]int // address → position in keys
 }
 

@@ -28,6 +28,7 @@ type cometSet struct {
 	members []cometValidator
 	index   map[string]int // address → position of the first of that address
 	pageOf  int64          // the height whose set this is a page of, 0 if it is complete
+	root    []byte         // see hash, nil until it is asked for
 }
 
 func newCometSet(members []cometValidator) *cometSet {
@@ -102,11 +103,15 @@ func (s *cometSet) keys() []cometKey {
 // hash is the validators_hash of a header: the Merkle root of keys and powers in the
 // order of the set.
 func (s *cometSet) hash() []byte {
+	if s.root != nil {
+		return s.root
+	}
 	leaves := make([][]byte, len(s.members))
 	for i, v := range s.members {
 		leaves[i] = comet.Message(nil).Embed(1, v.key.proto()).Int(2, v.power)
 	}
-	return merkleRoot(leaves)
+	s.root = merkleRoot(leaves)
+	return s.root
 }
 
 // readCometSet reads the validators under a name. Those of a genesis call it power.

@@ -13,7 +13,7 @@ func SignedBlock(data []byte) (signers int, err error) {
 	if err := l.check(); err != nil {
 		return 0, err
 	}
-	all, _, err := l.signedBy(l.set)
+	all, _, err := l.signedBy(l.set, &cometForms{})
 	return len(all), err
 }
 
@@ -48,4 +48,13 @@ func CometJSON(data []byte) ([]byte, error) {
 		return nil, ErrShape
 	}
 	return cometJSON(data, 0)
+}
+
+// HeaderHash is the hash of a header in JSON.
+func HeaderHash(data []byte) []byte {
+	o, err := readCometObject(data)
+	if err != nil {
+		return nil
+	}
+	return readCometHeader(cometFields{object: o, err: &err}).hash()
 }
