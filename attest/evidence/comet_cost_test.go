@@ -170,12 +170,18 @@ func (h *hostile) cost() (time.Duration, uint64) {
 
 // TestNoEvidenceCostsMoreThanItsSize: 10 KiB of evidence cost no more than 2500 ed25519
 // verifications, which are less than 100 ms, and no more than 16 MiB, all that is ever
-// allocated; a fixed base of the same comes on top. The best of three counts.
+// allocated; a fixed base of the same comes on top. The best of three counts. With the
+// race detector time tells nothing, since it slows what is written in Go.
 func TestNoEvidenceCostsMoreThanItsSize(t *testing.T) {
 	const unit = 10 << 10
+	times := 3
+	if raceEnabled {
+		times = 1
+		t.Log("TIME IS NOT CHECKED with the race detector, only memory")
+	}
 	for _, h := range hostiles(t) {
 		best, least := 0.0, uint64(0)
-		for i := range 3 {
+		for i := range times {
 			one := ed25519Time()
 			took, allocated := h.cost()
 			if ratio := float64(took) / float64(min(one, ed25519Time())); i == 0 || ratio < best {
@@ -184,7 +190,7 @@ func TestNoEvidenceCostsMoreThanItsSize(t *testing.T) {
 		}
 		units := 1 + float64(h.size)/unit
 		t.Logf("%-40s %7d bytes: %6.0f verifications and %5.2f MiB for 10 KiB", h.name, h.size, best/units, float64(least)/units/(1<<20))
-		if best > 2500*units || float64(least) > 16*(1<<20)*units {
+		if best > 2500*units && !raceEnabled || float64(least) > 16*(1<<20)*units {
 			t.Errorf("%s: %.0f verifications and %d bytes for %d bytes", h.name, best, least, h.size)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/hex"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -139,5 +140,34 @@ func TestWhatConvictsNobodyIsNotSubmitted(t *testing.T) {
 	ok(t, err)
 	if code := run(t.Context(), append([]string{"fault", "submit", "-"}, to...), bytes.NewReader(b), &out, &errOut); code != exitFailed || !strings.Contains(errOut.String(), "standard input: the proof is not valid") {
 		t.Errorf("standard input: %d %s", code, errOut.String())
+	}
+}
+
+// Of several proofs in a file each is brought, until one is not valid; which, is said.
+func TestSeveralProofsAreSubmittedInOrder(t *testing.T) {
+	n := aged(t)
+	dir := t.TempDir()
+	_, first := n.proofIn(t, dir, home, 1)
+	_, second := n.proofIn(t, dir, home, 0)
+	encoded := func(p *attest.FaultProof) string {
+		b, err := attest.EncodeFaultProof(p)
+		ok(t, err)
+		return hex.EncodeToString(b)
+	}
+	list := func(name string, proofs ...string) string {
+		return write(t, dir, name, `[{"proof":"`+strings.Join(proofs, `"},{"proof":"`)+`"}]`)
+	}
+	to := []string{"--node", n.url, "--account", n.mesh.Chains[0].Validators[0].ID.String()}
+	good := encoded(first)
+	broken := *second
+	broken.Body = bytes.Clone(second.Body)
+	broken.Body[len(broken.Body)-2] ^= 1
+	r := fails(t, exitFailed, []string{"list.json: proof 2 of 3: the proof is not valid: "}, append([]string{"fault", "submit", list("list.json", good, encoded(&broken), encoded(second))}, to...)...)
+	if !strings.Contains(r.out, "recorded in block") || len(n.faults) != 1 {
+		t.Errorf("%+v", r)
+	}
+	text := done(t, append([]string{"fault", "submit", list("both.json", good, encoded(second))}, to...)...)
+	if !strings.Contains(text, "duplicate") || strings.Count(text, "fault watch") != 2 || len(n.faults) != 2 {
+		t.Error(text)
 	}
 }
