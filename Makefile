@@ -54,9 +54,10 @@ fuzz: ## every fuzz target for FUZZTIME
 		done; \
 	done
 
-nightly: lint ## what takes longer: every test twenty times, a million accounts against their twin, thousands of crashes, and ten minutes for each fuzz target
+nightly: lint ## what takes longer: every test twenty times, a million accounts against their twin, thousands of crashes, hundreds of schedules in which no honest validator may become slashable, and ten minutes for each fuzz target
 	go test -race -count 20 -timeout 3h ./...
 	MESHSEC_TWIN_ROUNDS=100 go test -count=1 -timeout 3h -run 'Twin|Commute|Whatever' ./store/ledger
+	MESHSEC_SCHEDULES=500 go test -count=1 -timeout 3h -run NoHonest ./node
 	MESHSEC_CRASH_ROUNDS=2000 MESHSEC_DAMAGE_ROUNDS=3 go test -count=1 -timeout 3h -run 'Kill|Damage' ./store
 	$(MAKE) fuzz FUZZTIME=10m
 
