@@ -33,6 +33,6 @@
 // Every error is an [*Error] that names a [Rule]; [Rules] is the table of them all,
 // and says which are the sender's fault.
 //
-// It may be imported by every room but bls. Of this module it imports only bls
-// and attest/comet.
+// It may be imported by every room but bls. Of this module it imports only bls,
+// attest/comet and attest/ethereum.
 package attest

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 	"github.com/meshsec/meshsec/bls"
 )
@@ -14,7 +15,7 @@ import (
 // the process where there are more than its cache holds. It reports the time for
 // 10 KiB of SSZ, and for 10 KiB of SSZ and keys together.
 func BenchmarkEthereumAttesterSlashing(b *testing.B) {
-	for _, n := range []uint64{evidence.MaxAttestersPhase0, 10000, evidence.MaxAttestersElectra} {
+	for _, n := range []uint64{ethereum.MaxAttestersPhase0, 10000, ethereum.MaxAttestersElectra} {
 		b.Run(fmt.Sprintf("attesters=%d", n), func(b *testing.B) {
 			e, keys := ethLargest(b, n)
 			encoded, err := e.Attester.MarshalSSZ()
@@ -24,7 +25,7 @@ func BenchmarkEthereumAttesterSlashing(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
-				decoded, err := evidence.DecodeAttesterSlashingElectra(encoded)
+				decoded, err := ethereum.DecodeAttesterSlashingElectra(encoded)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -43,9 +44,9 @@ func BenchmarkEthereumAttesterSlashing(b *testing.B) {
 
 // BenchmarkParseEthereum reads the largest file, without judging it.
 func BenchmarkParseEthereum(b *testing.B) {
-	e := &evidence.Ethereum{Attester: &evidence.AttesterSlashingElectra{}}
-	e.Attester.Attestation1.AttestingIndices = ethRange(evidence.MaxAttestersElectra, 1_000_000)
-	e.Attester.Attestation2.AttestingIndices = ethRange(evidence.MaxAttestersElectra, 1_000_000)
+	e := &evidence.Ethereum{Attester: &ethereum.AttesterSlashingElectra{}}
+	e.Attester.Attestation1.AttestingIndices = ethRange(ethereum.MaxAttestersElectra, 1_000_000)
+	e.Attester.Attestation2.AttestingIndices = ethRange(ethereum.MaxAttestersElectra, 1_000_000)
 	data := ethJSON(b, ethBeacon(e))
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
@@ -76,7 +77,7 @@ func ethLargest(b *testing.B, n uint64) (*evidence.Ethereum, evidence.EthereumKe
 		return int(first), int((first + 1 + i/base) % base)
 	}
 	keys := make(evidence.EthereumKeys)
-	for v, a := range []*evidence.IndexedAttestationElectra{&e.Attester.Attestation1, &e.Attester.Attestation2} {
+	for v, a := range []*ethereum.IndexedAttestationElectra{&e.Attester.Attestation1, &e.Attester.Attestation2} {
 		a.AttestingIndices = ethRange(n, uint64(v)*(n-1))
 		message := ethSigned(ethMainnet(), 1, a.Data.Target.Epoch, ethDataRoot(&a.Data))
 		var signed [base]bls.Signature

@@ -3,6 +3,8 @@ package evidence
 import (
 	"fmt"
 	"strings"
+
+	"github.com/meshsec/meshsec/attest/ethereum"
 )
 
 // ethDecoded is a slashing as test vectors describe it: the objects' roots in place
@@ -11,7 +13,7 @@ import (
 type ethDecoded struct {
 	proposer bool
 	sides    [2]ethSide
-	chain    *EthereumChain // nil: the file does not say
+	chain    *ethereum.Chain // nil: the file does not say
 	state    ethState
 }
 
@@ -25,12 +27,12 @@ type ethState struct {
 
 // ethSide is one of the two contradicting votes or headers.
 type ethSide struct {
-	name                 string // in messages
-	who                  []uint64
-	slot, source, target uint64
-	root                 [32]byte // hash tree root of what was signed
-	opened               bool     // root was computed, and who, slot, source, target are what it commits to
-	signature            []byte
+	name      string // in messages
+	who       []uint64
+	slot      uint64
+	vote      ethereum.Vote // of a header, its root alone
+	opened    bool          // the root was computed, and who, slot, vote are what it commits to
+	signature []byte
 
 	// Of the decoded form.
 	keys            [][]byte  // of who, in that order
@@ -77,19 +79,12 @@ func (r *ethReader) decoded(v ethValue) (*ethDecoded, error) {
 		if epoch == nil {
 			epoch = ethValue("0")
 		}
-		d.chain = new(EthereumChain)
+		d.chain = new(ethereum.Chain)
 		if strings.HasPrefix(origin, "minimal/") {
 			d.chain.SlotsPerEpoch = 8
 		}
-		for _, read := range []error{
-			ethFixed(d.chain.GenesisValidatorsRoot[:])(root),
-			ethFixed(d.chain.PreviousVersion[:])(previous),
-			ethFixed(d.chain.CurrentVersion[:])(current),
-			ethInteger(&d.chain.ForkEpoch)(epoch),
-		} {
-			if read != nil {
-				return nil, fmt.Errorf("fork: %w", read)
-			}
+		if err := readFork(d.chain, root, previous, current, epoch); err != nil {
+			return nil, fmt.Errorf("fork: %w", err)
 		}
 	}
 	n := 0
@@ -118,7 +113,7 @@ func ethSideName(proposer bool, i int) string {
 
 func (s *ethState) read(v ethValue) error {
 	s.slashed = make(map[uint64]EthereumValidator)
-	return v.list(MaxAttestersElectra, func(_ int, v ethValue) error {
+	return v.list(ethereum.MaxAttestersElectra, func(_ int, v ethValue) error {
 		var number ethValue
 		var validator EthereumValidator
 		err := v.some(ethMembers{"index": ethRaw(&number), "effective_balance_gwei": ethInteger(&validator.EffectiveBalance)})
@@ -179,8 +174,8 @@ func (s *ethSide) read(v ethValue, proposer bool, limit int) error {
 		signed bool // an opened object commits to it
 	}{
 		{"slot", slot, &s.slot, true},
-		{"source_epoch", source, &s.source, !proposer},
-		{"target_epoch", target, &s.target, !proposer},
+		{"source_epoch", source, &s.vote.Source, !proposer},
+		{"target_epoch", target, &s.vote.Target, !proposer},
 	} {
 		if err := s.compare(claim.name, claim.said, claim.into, claim.signed); err != nil {
 			return err
@@ -196,14 +191,14 @@ func (s *ethSide) read(v ethValue, proposer bool, limit int) error {
 func (s *ethSide) open(object ethValue, proposer bool) error {
 	s.opened = true
 	if proposer {
-		var header BeaconBlockHeader
+		var header ethereum.BeaconBlockHeader
 		err := ethHeader(&header)(object)
-		s.slot, s.who, s.root = header.Slot, []uint64{header.ProposerIndex}, ethRoot(&header)
+		s.slot, s.who, s.vote.Root = header.Slot, []uint64{header.ProposerIndex}, header.Root()
 		return err
 	}
-	var data AttestationData
+	var data ethereum.AttestationData
 	err := ethAttestationData(&data)(object)
-	s.slot, s.source, s.target, s.root = data.Slot, data.Source.Epoch, data.Target.Epoch, ethRoot(&data)
+	s.slot, s.vote = data.Slot, data.Vote()
 	return err
 }
 
@@ -211,9 +206,9 @@ func (s *ethSide) compareRoot(said *[32]byte) {
 	switch {
 	case said == nil:
 	case !s.opened:
-		s.root = *said
-	case *said != s.root:
-		s.differ("object_root", fmt.Sprintf("%#x", *said), fmt.Sprintf("%#x", s.root))
+		s.vote.Root = *said
+	case *said != s.vote.Root:
+		s.differ("object_root", fmt.Sprintf("%#x", *said), fmt.Sprintf("%#x", s.vote.Root))
 	}
 }
 

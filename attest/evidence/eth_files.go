@@ -3,12 +3,14 @@ package evidence
 import (
 	"errors"
 	"fmt"
+
+	"github.com/meshsec/meshsec/attest/ethereum"
 )
 
 // EthereumFiles is what is given beside the files of a command line: the chain, nil if
 // it is not said, and files with keys.
 type EthereumFiles struct {
-	Chain *EthereumChain
+	Chain *ethereum.Chain
 	Keys  [][]byte
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 	"github.com/meshsec/meshsec/bls"
 )
@@ -37,12 +38,10 @@ func ethVectors(t testing.TB) []byte {
 }
 
 // ethMainnet is a chain with a fork between the epochs 10 and 11.
-func ethMainnet() *evidence.EthereumChain {
-	return &evidence.EthereumChain{
+func ethMainnet() *ethereum.Chain {
+	return &ethereum.Chain{
 		GenesisValidatorsRoot: sha256.Sum256([]byte("genesis")),
-		PreviousVersion:       [4]byte{4, 0, 0, 0},
-		CurrentVersion:        [4]byte{5, 0, 0, 0},
-		ForkEpoch:             11,
+		Forks:                 []ethereum.Fork{{Version: [4]byte{4, 0, 0, 0}}, {Epoch: 11, Version: [4]byte{5, 0, 0, 0}}},
 	}
 }
 
@@ -65,22 +64,22 @@ func ethKeys(t ethTB, indices ...uint64) evidence.EthereumKeys {
 	return keys
 }
 
-func ethData(source, target uint64, variant string) evidence.AttestationData {
-	return evidence.AttestationData{
+func ethData(source, target uint64, variant string) ethereum.AttestationData {
+	return ethereum.AttestationData{
 		Slot:            target * 32,
 		Index:           3,
 		BeaconBlockRoot: sha256.Sum256([]byte(variant)),
-		Source:          evidence.BeaconCheckpoint{Epoch: source, Root: sha256.Sum256(fmt.Appendf(nil, "checkpoint %d", source))},
-		Target:          evidence.BeaconCheckpoint{Epoch: target, Root: sha256.Sum256(fmt.Appendf(nil, "checkpoint %d", target))},
+		Source:          ethereum.Checkpoint{Epoch: source, Root: sha256.Sum256(fmt.Appendf(nil, "checkpoint %d", source))},
+		Target:          ethereum.Checkpoint{Epoch: target, Root: sha256.Sum256(fmt.Appendf(nil, "checkpoint %d", target))},
 	}
 }
 
 // ethSigned is the message of the specification, written a second time: nothing of
 // the package computes it.
-func ethSigned(chain *evidence.EthereumChain, kind byte, epoch uint64, root [32]byte) [32]byte {
-	version := chain.CurrentVersion
-	if epoch < chain.ForkEpoch {
-		version = chain.PreviousVersion
+func ethSigned(chain *ethereum.Chain, kind byte, epoch uint64, root [32]byte) [32]byte {
+	version := chain.Forks[1].Version
+	if epoch < chain.Forks[1].Epoch {
+		version = chain.Forks[0].Version
 	}
 	fork := ethMerkle([32]byte{version[0], version[1], version[2], version[3]}, chain.GenesisValidatorsRoot)
 	domain := [32]byte{kind}
@@ -113,16 +112,16 @@ func ethChunk(n uint64) (chunk [32]byte) {
 	return chunk
 }
 
-func ethDataRoot(d *evidence.AttestationData) [32]byte {
+func ethDataRoot(d *ethereum.AttestationData) [32]byte {
 	return ethMerkle(ethChunk(d.Slot), ethChunk(d.Index), d.BeaconBlockRoot,
 		ethMerkle(ethChunk(d.Source.Epoch), d.Source.Root), ethMerkle(ethChunk(d.Target.Epoch), d.Target.Root))
 }
 
-func ethHeaderRoot(h *evidence.BeaconBlockHeader) [32]byte {
+func ethHeaderRoot(h *ethereum.BeaconBlockHeader) [32]byte {
 	return ethMerkle(ethChunk(h.Slot), ethChunk(h.ProposerIndex), h.ParentRoot, h.StateRoot, h.BodyRoot)
 }
 
-func ethAttestation(t ethTB, data evidence.AttestationData, indices ...uint64) evidence.IndexedAttestationElectra {
+func ethAttestation(t ethTB, data ethereum.AttestationData, indices ...uint64) ethereum.IndexedAttestationElectra {
 	t.Helper()
 	message := ethSigned(ethMainnet(), 1, data.Target.Epoch, ethDataRoot(&data))
 	var signatures []bls.Signature
@@ -133,12 +132,12 @@ func ethAttestation(t ethTB, data evidence.AttestationData, indices ...uint64) e
 	if err != nil {
 		t.Fatal(err)
 	}
-	return evidence.IndexedAttestationElectra{AttestingIndices: indices, Data: data, Signature: sum.Bytes()}
+	return ethereum.IndexedAttestationElectra{AttestingIndices: indices, Data: data, Signature: sum.Bytes()}
 }
 
-func ethSignedHeader(t ethTB, slot, proposer uint64, variant string) evidence.SignedBeaconBlockHeader {
+func ethSignedHeader(t ethTB, slot, proposer uint64, variant string) ethereum.SignedBeaconBlockHeader {
 	t.Helper()
-	header := evidence.BeaconBlockHeader{
+	header := ethereum.BeaconBlockHeader{
 		Slot:          slot,
 		ProposerIndex: proposer,
 		ParentRoot:    sha256.Sum256([]byte("parent")),
@@ -146,13 +145,13 @@ func ethSignedHeader(t ethTB, slot, proposer uint64, variant string) evidence.Si
 		BodyRoot:      sha256.Sum256([]byte("body" + variant)),
 	}
 	message := ethSigned(ethMainnet(), 0, slot/32, ethHeaderRoot(&header))
-	return evidence.SignedBeaconBlockHeader{Message: header, Signature: ethSecret(t, proposer).Sign(message[:]).Bytes()}
+	return ethereum.SignedBeaconBlockHeader{Message: header, Signature: ethSecret(t, proposer).Sign(message[:]).Bytes()}
 }
 
 // ethDouble convicts 7 and 9 of two votes for epoch 20.
 func ethDouble(t ethTB) *evidence.Ethereum {
 	t.Helper()
-	return &evidence.Ethereum{Attester: &evidence.AttesterSlashingElectra{
+	return &evidence.Ethereum{Attester: &ethereum.AttesterSlashingElectra{
 		Attestation1: ethAttestation(t, ethData(19, 20, "a"), 3, 7, 9),
 		Attestation2: ethAttestation(t, ethData(19, 20, "b"), 7, 8, 9),
 	}}
@@ -161,7 +160,7 @@ func ethDouble(t ethTB) *evidence.Ethereum {
 // ethSurround convicts 7 and 9 of votes on both sides of the fork.
 func ethSurround(t ethTB) *evidence.Ethereum {
 	t.Helper()
-	return &evidence.Ethereum{Attester: &evidence.AttesterSlashingElectra{
+	return &evidence.Ethereum{Attester: &ethereum.AttesterSlashingElectra{
 		Attestation1: ethAttestation(t, ethData(8, 12, "a"), 3, 7, 9),
 		Attestation2: ethAttestation(t, ethData(9, 10, "a"), 7, 9, 1000000),
 	}}
@@ -170,7 +169,7 @@ func ethSurround(t ethTB) *evidence.Ethereum {
 // ethProposals convicts 5 of two blocks for one slot.
 func ethProposals(t ethTB) *evidence.Ethereum {
 	t.Helper()
-	return &evidence.Ethereum{Proposer: &evidence.ProposerSlashing{
+	return &evidence.Ethereum{Proposer: &ethereum.ProposerSlashing{
 		SignedHeader1: ethSignedHeader(t, 640, 5, "a"),
 		SignedHeader2: ethSignedHeader(t, 640, 5, "b"),
 	}}
@@ -189,7 +188,7 @@ func ethBeacon(e *evidence.Ethereum) ethTree {
 	return ethTree{"attestation_1": ethBeaconVote(e.Attester.Attestation1), "attestation_2": ethBeaconVote(e.Attester.Attestation2)}
 }
 
-func ethBeaconHeader(h evidence.SignedBeaconBlockHeader) ethTree {
+func ethBeaconHeader(h ethereum.SignedBeaconBlockHeader) ethTree {
 	return ethTree{"signature": ethHexOf(h.Signature[:]), "message": ethTree{
 		"slot":           ethDecimal(h.Message.Slot),
 		"proposer_index": ethDecimal(h.Message.ProposerIndex),
@@ -199,12 +198,12 @@ func ethBeaconHeader(h evidence.SignedBeaconBlockHeader) ethTree {
 	}}
 }
 
-func ethBeaconVote(a evidence.IndexedAttestationElectra) ethTree {
+func ethBeaconVote(a ethereum.IndexedAttestationElectra) ethTree {
 	indices := make([]any, len(a.AttestingIndices))
 	for i, index := range a.AttestingIndices {
 		indices[i] = ethDecimal(index)
 	}
-	checkpoint := func(c evidence.BeaconCheckpoint) ethTree {
+	checkpoint := func(c ethereum.Checkpoint) ethTree {
 		return ethTree{"epoch": ethDecimal(c.Epoch), "root": ethHexOf(c.Root[:])}
 	}
 	return ethTree{"attesting_indices": indices, "signature": ethHexOf(a.Signature[:]), "data": ethTree{

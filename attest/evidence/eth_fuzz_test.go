@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 )
 
@@ -95,8 +96,8 @@ func FuzzDecodeEthereumSSZ(f *testing.F) {
 	}
 	chain, keys := ethMainnet(), ethCast(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		old, oldErr := evidence.DecodeAttesterSlashing(data)
-		now, err := evidence.DecodeAttesterSlashingElectra(data)
+		old, oldErr := ethereum.DecodeAttesterSlashing(data)
+		now, err := ethereum.DecodeAttesterSlashingElectra(data)
 		if oldErr == nil && err != nil {
 			t.Fatalf("decodes before Electra, not since: %v", err)
 		}
@@ -112,7 +113,7 @@ func FuzzDecodeEthereumSSZ(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		if p, err := evidence.DecodeProposerSlashing(data); err == nil {
+		if p, err := ethereum.DecodeProposerSlashing(data); err == nil {
 			again, err := p.MarshalSSZ()
 			if err != nil || !bytes.Equal(again, data) {
 				t.Fatalf("another encoding: %v", err)

@@ -3,6 +3,8 @@ package evidence
 import (
 	"fmt"
 	"slices"
+
+	"github.com/meshsec/meshsec/attest/ethereum"
 )
 
 // Limits of what is read at once. MaxEthereumEvidence, in bytes, is enough for the
@@ -18,8 +20,8 @@ const (
 // holds their roots instead: its epochs and slots are the word of who wrote it.
 // The zero value convicts nobody.
 type Ethereum struct {
-	Attester *AttesterSlashingElectra // of any fork: the encodings are the same
-	Proposer *ProposerSlashing
+	Attester *ethereum.AttesterSlashingElectra // of any fork: the encodings are the same
+	Proposer *ethereum.ProposerSlashing
 
 	decoded *ethDecoded
 }
@@ -41,7 +43,7 @@ func ParseEthereum(data []byte) ([]Ethereum, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := ethReader{limit: MaxAttestersElectra}
+	r := ethReader{limit: ethereum.MaxAttestersElectra}
 	if v.isObject() {
 		var inner ethValue
 		version := ""
@@ -49,7 +51,7 @@ func ParseEthereum(data []byte) ([]Ethereum, error) {
 			return nil, err
 		}
 		if slices.Contains(ethForksBeforeElectra, version) {
-			r.limit = MaxAttestersPhase0
+			r.limit = ethereum.MaxAttestersPhase0
 		}
 		if inner != nil {
 			v = inner
@@ -107,13 +109,13 @@ func (r *ethReader) slashing(v ethValue) error {
 	var e Ethereum
 	switch {
 	case attestation != nil:
-		e.Attester = new(AttesterSlashingElectra)
+		e.Attester = new(ethereum.AttesterSlashingElectra)
 		err = v.exactly(ethMembers{
 			"attestation_1": r.attestation(&e.Attester.Attestation1),
 			"attestation_2": r.attestation(&e.Attester.Attestation2),
 		})
 	case header != nil:
-		e.Proposer = new(ProposerSlashing)
+		e.Proposer = new(ethereum.ProposerSlashing)
 		err = v.exactly(ethMembers{
 			"signed_header_1": ethSignedHeader(&e.Proposer.SignedHeader1),
 			"signed_header_2": ethSignedHeader(&e.Proposer.SignedHeader2),
@@ -127,7 +129,7 @@ func (r *ethReader) slashing(v ethValue) error {
 	return err
 }
 
-func (r *ethReader) attestation(into *IndexedAttestationElectra) func(ethValue) error {
+func (r *ethReader) attestation(into *ethereum.IndexedAttestationElectra) func(ethValue) error {
 	return func(v ethValue) error {
 		return v.exactly(ethMembers{
 			"attesting_indices": ethIntegers(&into.AttestingIndices, r.limit),
@@ -137,7 +139,7 @@ func (r *ethReader) attestation(into *IndexedAttestationElectra) func(ethValue) 
 	}
 }
 
-func ethAttestationData(into *AttestationData) func(ethValue) error {
+func ethAttestationData(into *ethereum.AttestationData) func(ethValue) error {
 	return func(v ethValue) error {
 		return v.exactly(ethMembers{
 			"slot":              ethInteger(&into.Slot),
@@ -149,19 +151,19 @@ func ethAttestationData(into *AttestationData) func(ethValue) error {
 	}
 }
 
-func ethCheckpoint(into *BeaconCheckpoint) func(ethValue) error {
+func ethCheckpoint(into *ethereum.Checkpoint) func(ethValue) error {
 	return func(v ethValue) error {
 		return v.exactly(ethMembers{"epoch": ethInteger(&into.Epoch), "root": ethFixed(into.Root[:])})
 	}
 }
 
-func ethSignedHeader(into *SignedBeaconBlockHeader) func(ethValue) error {
+func ethSignedHeader(into *ethereum.SignedBeaconBlockHeader) func(ethValue) error {
 	return func(v ethValue) error {
 		return v.exactly(ethMembers{"message": ethHeader(&into.Message), "signature": ethFixed(into.Signature[:])})
 	}
 }
 
-func ethHeader(into *BeaconBlockHeader) func(ethValue) error {
+func ethHeader(into *ethereum.BeaconBlockHeader) func(ethValue) error {
 	return func(v ethValue) error {
 		return v.exactly(ethMembers{
 			"slot":           ethInteger(&into.Slot),

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 )
 
@@ -90,11 +93,11 @@ func TestEthereumHostileSizes(t *testing.T) {
 		n       uint64
 		ok      bool
 	}{
-		{"deneb", evidence.MaxAttestersPhase0, true},
-		{"deneb", evidence.MaxAttestersPhase0 + 1, false},
-		{"electra", evidence.MaxAttestersPhase0 + 1, true},
-		{"electra", evidence.MaxAttestersElectra, true},
-		{"electra", evidence.MaxAttestersElectra + 1, false},
+		{"deneb", ethereum.MaxAttestersPhase0, true},
+		{"deneb", ethereum.MaxAttestersPhase0 + 1, false},
+		{"electra", ethereum.MaxAttestersPhase0 + 1, true},
+		{"electra", ethereum.MaxAttestersElectra, true},
+		{"electra", ethereum.MaxAttestersElectra + 1, false},
 	} {
 		vote["version"] = c.version
 		vote["data"].(ethTree)["attestation_1"].(ethTree)["attesting_indices"] = ethIndices(c.n)
@@ -160,12 +163,12 @@ func TestEthereumChainFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	file, err := evidence.ParseEthereumChain([]byte(`{"genesis_validators_root":"` + root + `","fork_version":"0x05000000"}`))
-	if err != nil || *file != *flags {
+	if err != nil || !reflect.DeepEqual(file, flags) {
 		t.Fatalf("got %+v and %+v, %v", file, flags, err)
 	}
 	fork, err := evidence.ParseEthereumChain([]byte(`{"data":{"genesis_validators_root":"` + root + `",
 		"previous_version":"0x04000000","current_version":"0x05000000","epoch":"364032","slots_per_epoch":16}}`))
-	if err != nil || fork.PreviousVersion[0] != 4 || fork.CurrentVersion[0] != 5 || fork.ForkEpoch != 364032 || fork.SlotsPerEpoch != 16 {
+	if err != nil || fork.SlotsPerEpoch != 16 || !slices.Equal(fork.Forks, []ethereum.Fork{{Version: [4]byte{4}}, {Epoch: 364032, Version: [4]byte{5}}}) {
 		t.Fatalf("got %+v, %v", fork, err)
 	}
 	for _, text := range []string{
@@ -190,7 +193,7 @@ func TestEthereumDecodedFormWithObjects(t *testing.T) {
 	chain := ethMainnet()
 	build := func() ethTree {
 		var sides []any
-		for _, a := range []evidence.IndexedAttestationElectra{ethDouble(t).Attester.Attestation1, ethDouble(t).Attester.Attestation2} {
+		for _, a := range []ethereum.IndexedAttestationElectra{ethDouble(t).Attester.Attestation1, ethDouble(t).Attester.Attestation2} {
 			beacon := ethBeaconVote(a)
 			var keys []any
 			for _, index := range a.AttestingIndices {
@@ -220,7 +223,7 @@ func TestEthereumDecodedFormWithObjects(t *testing.T) {
 // TestEthereumRoots holds hash tree roots against the genesis block of mainnet, and
 // against roots that the tests compute themselves.
 func TestEthereumRoots(t *testing.T) {
-	header := evidence.BeaconBlockHeader{
+	header := ethereum.BeaconBlockHeader{
 		StateRoot: ethRoot32(t, "7e76880eb67bbdc86250aa578958e9d0675e64e714337855204fb5abaaf82c2b"),
 		BodyRoot:  ethRoot32(t, "ccb62460692be0ec813b56be97f68a82cf57abc102e27bf49ebf4190ff22eedd"),
 	}
@@ -231,8 +234,8 @@ func TestEthereumRoots(t *testing.T) {
 	if got, err := data.HashTreeRoot(); err != nil || got != ethDataRoot(&data) {
 		t.Errorf("root of attestation data: %x, want %x, %v", got, ethDataRoot(&data), err)
 	}
-	small := evidence.IndexedAttestation{AttestingIndices: []uint64{1, 2}, Data: data}
-	large := evidence.IndexedAttestationElectra(small)
+	small := ethereum.IndexedAttestation{AttestingIndices: []uint64{1, 2}, Data: data}
+	large := ethereum.IndexedAttestationElectra(small)
 	a, errA := small.HashTreeRoot()
 	b, errB := large.HashTreeRoot()
 	if errA != nil || errB != nil || a == b {
@@ -255,14 +258,14 @@ func TestEthereumSSZIsCanonical(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := evidence.DecodeAttesterSlashing(encoded)
+	old, err := ethereum.DecodeAttesterSlashing(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if again, err := old.MarshalSSZ(); err != nil || !bytes.Equal(again, encoded) {
 		t.Fatalf("the encodings of the forks differ: %v", err)
 	}
-	now, err := evidence.DecodeAttesterSlashingElectra(encoded)
+	now, err := ethereum.DecodeAttesterSlashingElectra(encoded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,28 +274,28 @@ func TestEthereumSSZIsCanonical(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := evidence.DecodeProposerSlashing(header); err != nil || len(header) != evidence.ProposerSlashingSize {
+	if _, err := ethereum.DecodeProposerSlashing(header); err != nil || len(header) != ethereum.ProposerSlashingSize {
 		t.Fatal(len(header), err)
 	}
 	for _, data := range [][]byte{nil, encoded[:len(encoded)-1], append(bytes.Clone(encoded), 0), append(bytes.Clone(header), 0), header[1:]} {
-		if _, err := evidence.DecodeAttesterSlashing(data); err == nil {
+		if _, err := ethereum.DecodeAttesterSlashing(data); err == nil {
 			t.Errorf("%d bytes decode before Electra", len(data))
 		}
-		if _, err := evidence.DecodeAttesterSlashingElectra(data); err == nil {
+		if _, err := ethereum.DecodeAttesterSlashingElectra(data); err == nil {
 			t.Errorf("%d bytes decode since Electra", len(data))
 		}
-		if _, err := evidence.DecodeProposerSlashing(data); err == nil {
+		if _, err := ethereum.DecodeProposerSlashing(data); err == nil {
 			t.Errorf("%d bytes decode as proposals", len(data))
 		}
 	}
-	double.Attestation1.AttestingIndices = ethIndices(evidence.MaxAttestersElectra)
-	double.Attestation2.AttestingIndices = ethIndices(evidence.MaxAttestersElectra)
-	if encoded, err = double.MarshalSSZ(); err != nil || len(encoded) != evidence.MaxAttesterSlashingElectraSize {
+	double.Attestation1.AttestingIndices = ethIndices(ethereum.MaxAttestersElectra)
+	double.Attestation2.AttestingIndices = ethIndices(ethereum.MaxAttestersElectra)
+	if encoded, err = double.MarshalSSZ(); err != nil || len(encoded) != ethereum.MaxAttesterSlashingElectraSize {
 		t.Fatal(len(encoded), err)
 	}
-	if _, err := evidence.DecodeAttesterSlashingElectra(encoded); err != nil {
+	if _, err := ethereum.DecodeAttesterSlashingElectra(encoded); err != nil {
 		t.Fatal(err)
 	}
-	_, err = evidence.DecodeAttesterSlashing(encoded)
-	ethUnreadable(t, err, evidence.ErrEthereumSize)
+	_, err = ethereum.DecodeAttesterSlashing(encoded)
+	ethUnreadable(t, err, ethereum.ErrSize)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 )
 
@@ -165,7 +166,7 @@ func TestEthereumDecodedFormAgainstWhatIsGiven(t *testing.T) {
 	e := ethRead(t, ethJSON(t, ethVectorTrees(t)["proposer_slashing/success"]))
 	const root = "0x5dec7ae03261fde20d5b024dfabce8bac3276c9a4908e23d50ba8c9b50b0adff"
 	const key = "0x911bb496153aa457e3302ea8e74427962c6eb57e97096f65cafe45a238f739b86d4b790debd5c7359f18f3642d7d774c"
-	chain := func(root, version string) *evidence.EthereumChain {
+	chain := func(root, version string) *ethereum.Chain {
 		c, err := evidence.NewEthereumChain(root, version)
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/bls"
 )
 
@@ -54,8 +55,8 @@ type ethCase struct {
 	report   Report
 	proposer bool
 	sides    [2]*ethSide
-	chain    *EthereumChain // nil: only the file's domains are known
-	decoded  *ethDecoded    // nil: the objects are there
+	chain    *ethereum.Chain // nil: only the file's domains are known
+	decoded  *ethDecoded     // nil: the objects are there
 	given    EthereumKeys
 	messages [2][32]byte        // signing roots
 	accused  []uint64           // who is in both sides, sorted
@@ -64,7 +65,7 @@ type ethCase struct {
 
 // Needs is what a caller must give for [Ethereum.Verify] to have anything to judge
 // by, as an error that says so, or nil. It is about the call, not about the evidence.
-func (e *Ethereum) Needs(chain *EthereumChain, keys EthereumKeys) error {
+func (e *Ethereum) Needs(chain *ethereum.Chain, keys EthereumKeys) error {
 	switch {
 	case e.decoded != nil:
 		return nil
@@ -80,7 +81,7 @@ func (e *Ethereum) Needs(chain *EthereumChain, keys EthereumKeys) error {
 // nothing but what it is given. The decoded form brings chain and keys of its own;
 // what is given must agree with them. An attester slashing convicts those in both
 // votes. Power is the effective balance in Gwei, where it is known.
-func (e *Ethereum) Verify(chain *EthereumChain, keys EthereumKeys) Report {
+func (e *Ethereum) Verify(chain *ethereum.Chain, keys EthereumKeys) Report {
 	c := e.open(chain, keys)
 	rules := ethAttesterRules
 	if c.proposer {
@@ -97,7 +98,7 @@ func (e *Ethereum) Verify(chain *EthereumChain, keys EthereumKeys) Report {
 	return c.report
 }
 
-func (e *Ethereum) open(chain *EthereumChain, keys EthereumKeys) *ethCase {
+func (e *Ethereum) open(chain *ethereum.Chain, keys EthereumKeys) *ethCase {
 	c := &ethCase{
 		report:  Report{Kind: attest.FaultEthereumSlashing.String(), Offenders: []Offender{}, Checks: []Check{}},
 		chain:   chain,
@@ -133,22 +134,20 @@ func (e *Ethereum) open(chain *EthereumChain, keys EthereumKeys) *ethCase {
 	return c
 }
 
-func ethVote(a *IndexedAttestationElectra) *ethSide {
+func ethVote(a *ethereum.IndexedAttestationElectra) *ethSide {
 	return &ethSide{
 		who:       a.AttestingIndices,
 		slot:      a.Data.Slot,
-		source:    a.Data.Source.Epoch,
-		target:    a.Data.Target.Epoch,
-		root:      ethRoot(&a.Data),
+		vote:      a.Data.Vote(),
 		signature: a.Signature[:],
 	}
 }
 
-func ethProposal(h *SignedBeaconBlockHeader) *ethSide {
+func ethProposal(h *ethereum.SignedBeaconBlockHeader) *ethSide {
 	return &ethSide{
 		who:       []uint64{h.Message.ProposerIndex},
 		slot:      h.Message.Slot,
-		root:      ethRoot(&h.Message),
+		vote:      ethereum.Vote{Root: h.Message.Root()},
 		signature: h.Signature[:],
 	}
 }
@@ -156,9 +155,9 @@ func ethProposal(h *SignedBeaconBlockHeader) *ethSide {
 // epoch is the one whose fork version the signature is bound to.
 func (c *ethCase) epoch(s *ethSide) uint64 {
 	if c.proposer {
-		return c.chain.epochOf(s.slot)
+		return c.chain.EpochOf(s.slot)
 	}
-	return s.target
+	return s.vote.Target
 }
 
 // allOf stops at the first broken rule.
@@ -223,18 +222,18 @@ func (c *ethCase) objects() (string, error) {
 // slashableData is is_slashable_attestation_data, which is not symmetric: of a
 // surround vote, the outer vote comes first.
 func (c *ethCase) slashableData() (string, error) {
-	a, b := c.sides[0], c.sides[1]
+	a, b := c.sides[0].vote, c.sides[1].vote
 	switch {
-	case a.root == b.root:
+	case a.Root == b.Root:
 		return "", errors.New("both attestations are the same vote")
-	case a.target == b.target:
-		return fmt.Sprintf("double vote: two votes for target epoch %d", a.target), nil
-	case a.source < b.source && b.target < a.target:
-		return fmt.Sprintf("surround vote: %d to %d surrounds %d to %d", a.source, a.target, b.source, b.target), nil
-	case b.source < a.source && a.target < b.target:
-		return "", fmt.Errorf("attestation 1 must surround attestation 2, not the other way around: swap them")
+	case a.Doubles(b):
+		return fmt.Sprintf("double vote: two votes for target epoch %d", a.Target), nil
+	case a.Surrounds(b):
+		return fmt.Sprintf("surround vote: %d to %d surrounds %d to %d", a.Source, a.Target, b.Source, b.Target), nil
+	case b.Surrounds(a):
+		return "", errors.New("attestation 1 must surround attestation 2, not the other way around: swap them")
 	}
-	return "", fmt.Errorf("the votes do not contradict: %d to %d and %d to %d are neither for the same target epoch nor does one surround the other", a.source, a.target, b.source, b.target)
+	return "", fmt.Errorf("the votes do not contradict: %d to %d and %d to %d are neither for the same target epoch nor does one surround the other", a.Source, a.Target, b.Source, b.Target)
 }
 
 // sorted is what is_valid_indexed_attestation wants of the indices.
@@ -290,30 +289,30 @@ func (c *ethCase) sameProposer() (string, error) {
 }
 
 func (c *ethCase) differentHeaders() (string, error) {
-	if c.sides[0].root == c.sides[1].root {
+	if c.sides[0].vote.Root == c.sides[1].vote.Root {
 		return "", errors.New("both headers are the same block")
 	}
-	return fmt.Sprintf("roots %#x and %#x", c.sides[0].root, c.sides[1].root), nil
+	return fmt.Sprintf("roots %#x and %#x", c.sides[0].vote.Root, c.sides[1].vote.Root), nil
 }
 
 // domain computes what was signed, and holds it against what a decoded form says.
 func (c *ethCase) domain() (string, error) {
-	kind := ethDomainAttester
+	kind := ethereum.DomainAttester
 	if c.proposer {
-		kind = ethDomainProposer
+		kind = ethereum.DomainProposer
 	}
 	for i, side := range c.sides {
 		var domain [32]byte
 		switch {
 		case c.chain != nil:
-			domain = c.chain.domain(kind, c.epoch(side))
+			domain = c.chain.Domain(kind, c.epoch(side))
 		case side.domain != nil:
 			domain = *side.domain
 		default:
 			return "", fmt.Errorf("%s: neither its domain nor its chain is known", side.name)
 		}
-		c.messages[i] = ethSigningRoot(side.root, domain)
-		if said := side.domain; said != nil && (*said != domain || ethDomainType(said[:4]) != kind) {
+		c.messages[i] = ethereum.SigningRoot(side.vote.Root, domain)
+		if said := side.domain; said != nil && (*said != domain || ethereum.DomainType(said[:4]) != kind) {
 			return "", fmt.Errorf("%s: the file says domain %#x, which is not that of its kind, fork version and genesis validators root", side.name, *said)
 		}
 		if said := side.signing; said != nil && *said != c.messages[i] {

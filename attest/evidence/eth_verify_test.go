@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 	"github.com/meshsec/meshsec/bls"
 )
@@ -189,13 +190,13 @@ func TestEthereumBothSignaturesAreReported(t *testing.T) {
 func TestEthereumWrongChainOrKeys(t *testing.T) {
 	root, version, fork, genesis := ethMainnet(), ethMainnet(), ethMainnet(), ethMainnet()
 	root.GenesisValidatorsRoot[31] ^= 1
-	version.CurrentVersion[0]++
-	fork.ForkEpoch = 9 // the second vote would be after it
-	genesis.PreviousVersion[3]++
-	for _, chain := range []*evidence.EthereumChain{root, version} {
+	version.Forks[1].Version[0]++
+	fork.Forks[1].Epoch = 9 // the second vote would be after it
+	genesis.Forks[0].Version[3]++
+	for _, chain := range []*ethereum.Chain{root, version} {
 		ethFailsAt(t, ethSurround(t).Verify(chain, ethCast(t)), "signature_1")
 	}
-	for _, chain := range []*evidence.EthereumChain{fork, genesis} {
+	for _, chain := range []*ethereum.Chain{fork, genesis} {
 		ethFailsAt(t, ethSurround(t).Verify(chain, ethCast(t)), "signature_2")
 	}
 	ethFailsAt(t, ethSurround(t).Verify(nil, ethCast(t)), "chain")
@@ -225,7 +226,7 @@ func TestEthereumRogueKeysCancel(t *testing.T) {
 	negative.Key[0] ^= 0x20
 	keys[8] = negative
 	e := ethDouble(t)
-	for _, a := range []*evidence.IndexedAttestationElectra{&e.Attester.Attestation1, &e.Attester.Attestation2} {
+	for _, a := range []*ethereum.IndexedAttestationElectra{&e.Attester.Attestation1, &e.Attester.Attestation2} {
 		a.AttestingIndices, a.Signature = []uint64{7, 8}, [96]byte{0xc0}
 	}
 	ethFailsAt(t, e.Verify(ethMainnet(), keys), "signature_1")
@@ -233,7 +234,7 @@ func TestEthereumRogueKeysCancel(t *testing.T) {
 
 // ethVoted is a vote that somebody signed.
 type ethVoted struct {
-	data      evidence.AttestationData
+	data      ethereum.AttestationData
 	signature bls.Signature
 }
 
@@ -262,7 +263,7 @@ func TestEthereumHonestAreNeverConvicted(t *testing.T) {
 		}
 		all := slices.Concat(votes...)
 		// side is all signatures over data, and at times others who are said to have signed.
-		side := func(data evidence.AttestationData) evidence.IndexedAttestationElectra {
+		side := func(data ethereum.AttestationData) ethereum.IndexedAttestationElectra {
 			var indices []uint64
 			var signatures []bls.Signature
 			liar := rapid.IntRange(0, 3).Draw(t, "lies") == 0
@@ -279,11 +280,11 @@ func TestEthereumHonestAreNeverConvicted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return evidence.IndexedAttestationElectra{AttestingIndices: indices, Data: data, Signature: sum.Bytes()}
+			return ethereum.IndexedAttestationElectra{AttestingIndices: indices, Data: data, Signature: sum.Bytes()}
 		}
 		for _, first := range all {
 			for _, second := range all {
-				e := evidence.Ethereum{Attester: &evidence.AttesterSlashingElectra{Attestation1: side(first.data), Attestation2: side(second.data)}}
+				e := evidence.Ethereum{Attester: &ethereum.AttesterSlashingElectra{Attestation1: side(first.data), Attestation2: side(second.data)}}
 				report := e.Verify(ethMainnet(), keys)
 				for _, offender := range report.Offenders {
 					convictions++
@@ -305,11 +306,11 @@ func TestEthereumHonestAreNeverConvicted(t *testing.T) {
 }
 
 // ethContradict is the rule as a validator reads it, with no order of the two.
-func ethContradict(a, b evidence.AttestationData) bool {
+func ethContradict(a, b ethereum.AttestationData) bool {
 	if a == b {
 		return false
 	}
-	inside := func(a, b evidence.AttestationData) bool {
+	inside := func(a, b ethereum.AttestationData) bool {
 		return b.Source.Epoch < a.Source.Epoch && a.Target.Epoch < b.Target.Epoch
 	}
 	return a.Target.Epoch == b.Target.Epoch || inside(a, b) || inside(b, a)

@@ -21,6 +21,7 @@ const module = "github.com/meshsec/meshsec/"
 var rooms = []string{
 	"bls",
 	"attest/comet",
+	"attest/ethereum",
 	"attest",
 	"attest/evidence",
 	"store/trie",
@@ -40,7 +41,7 @@ var rooms = []string{
 }
 
 // pure rooms know no network, disk, clock, goroutine or other process.
-var pure = []string{"bls", "attest/comet", "attest", "attest/evidence", "store/trie", "store/ledger"}
+var pure = []string{"bls", "attest/comet", "attest/ethereum", "attest", "attest/evidence", "store/trie", "store/ledger"}
 
 // impure is what a pure room must not import.
 var impure = []string{

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/ethereum"
 	"github.com/meshsec/meshsec/attest/evidence"
 	"github.com/meshsec/meshsec/node"
 	"github.com/meshsec/meshsec/store/ledger"
@@ -23,7 +24,7 @@ type verifyInput struct {
 	manifest   *ledger.Manifest // nil: not given
 	validators [][]byte
 	keys       [][]byte
-	ethereum   *evidence.EthereumChain
+	ethereum   *ethereum.Chain
 }
 
 // verifiers are the families of evidence, in the order in which they are tried. One
@@ -131,7 +132,7 @@ meshsec fault verify slashing.json --keys validators.json --genesis-root 0x4b36â
 }
 
 // beaconChain is the chain that the flags say, nil if they say none.
-func beaconChain(cmd *cobra.Command, file, root, version string) (*evidence.EthereumChain, error) {
+func beaconChain(cmd *cobra.Command, file, root, version string) (*ethereum.Chain, error) {
 	switch {
 	case file != "" && (root != "" || version != ""):
 		return nil, misuse(cmd, "give --beacon-chain, or --genesis-root and --fork-version")

@@ -1,6 +1,6 @@
-package evidence
+package ethereum
 
-//go:generate go tool sszgen --path eth_objects.go --output eth_objects_ssz.go
+//go:generate go tool sszgen --path objects.go --output objects_ssz.go
 
 // The objects of the Ethereum consensus specification that slashings are made of
 // (phase0 and electra, beacon-chain.md, "Containers"). Roots are 32 bytes, slots and
@@ -12,8 +12,8 @@ const (
 	MaxAttestersElectra = 131072 // MAX_VALIDATORS_PER_COMMITTEE * MAX_COMMITTEES_PER_SLOT
 )
 
-// BeaconCheckpoint is the specification's Checkpoint: an epoch and its first block.
-type BeaconCheckpoint struct {
+// Checkpoint is an epoch and its first block.
+type Checkpoint struct {
 	Epoch uint64
 	Root  [32]byte `ssz-size:"32"`
 }
@@ -23,8 +23,8 @@ type AttestationData struct {
 	Slot            uint64
 	Index           uint64   // of the committee; 0 since Electra
 	BeaconBlockRoot [32]byte `ssz-size:"32"`
-	Source          BeaconCheckpoint
-	Target          BeaconCheckpoint
+	Source          Checkpoint
+	Target          Checkpoint
 }
 
 // IndexedAttestation is one vote of all AttestingIndices, as before Electra.
