@@ -125,6 +125,8 @@ func drawConsensusKey(t *rapid.T) attest.ConsensusKey {
 		n = 0
 	case attest.KeyEd25519:
 		n = 32
+	case attest.KeyEthereum:
+		n = 48
 	}
 	k.Bytes = rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "consensus key")
 	return k

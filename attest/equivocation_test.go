@@ -201,7 +201,7 @@ func TestEveryFieldOfAnEquivocationCounts(t *testing.T) {
 		{"nobody", func(e *attest.Equivocation) { e.Accused = attest.NewBits(4) }, attest.RuleBitfield},
 		{"another set's bits", func(e *attest.Equivocation) { e.Accused = attest.NewBits(5); attest.Bits(e.Accused).Set(1) }, attest.RuleBitfield},
 		{"key", func(e *attest.Equivocation) { e.Key.Bytes = flip(e.Key.Bytes) }, attest.RuleOffender},
-		{"key type", func(e *attest.Equivocation) { e.Key.Type = 2 }, attest.RuleOffender},
+		{"key type", func(e *attest.Equivocation) { e.Key.Type = 9 }, attest.RuleOffender},
 		{"no key", func(e *attest.Equivocation) { e.Key = attest.ConsensusKey{} }, attest.RuleConsensusKey},
 		{"height", func(e *attest.Equivocation) { e.Height++ }, attest.RuleSignature},
 		{"round", func(e *attest.Equivocation) { e.Round++ }, attest.RuleSignature},
@@ -242,7 +242,7 @@ func TestEveryFieldOfAnEquivocationCounts(t *testing.T) {
 // A kind of key that this version can't judge is nobody's fault.
 func TestEquivocationWithAnotherKindOfKeyIsNotJudged(t *testing.T) {
 	v := equalCast(t, 4).set.ValidatorSet()
-	v.Validators[1].ConsensusKey = attest.ConsensusKey{Type: 2, Bytes: make([]byte, 33)}
+	v.Validators[1].ConsensusKey = attest.ConsensusKey{Type: 9, Bytes: make([]byte, 33)}
 	set := must[*attest.Set](t)(attest.NewSet(v))
 	e := equivocated(1)
 	e.Key = v.Validators[1].ConsensusKey

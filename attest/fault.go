@@ -57,6 +57,8 @@ func (k FaultKind) MaxSize() int {
 type Law interface {
 	// Network is what this protocol's own signatures are made for.
 	Network() Network
+	// Beacon is the beacon chain that a home chain is, nil if it is none.
+	Beacon(chain string) *Beacon
 }
 
 // Network implements [Law].

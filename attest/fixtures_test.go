@@ -279,3 +279,31 @@ func must[T any](t tb) func(T, error) T {
 		return v
 	}
 }
+
+// ethereumKey is a beacon chain validator's.
+func ethereumKey(t tb, i int) bls.SecretKey {
+	t.Helper()
+	seed := sha256.Sum256(fmt.Appendf(nil, "ethereum key %d", i))
+	key, err := bls.GenerateKey(bytes.NewReader(seed[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// rogueKey is own − victim: together with the victim's key it adds up to own, so that
+// who holds own alone could sign for both. Nobody holds it.
+func rogueKey(t tb, own, victim bls.PublicKey) bls.PublicKey {
+	t.Helper()
+	negative := victim.Bytes()
+	negative[0] ^= 0x20 // the sign of a compressed point
+	minus, err := bls.ParsePublicKey(negative[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	rogue, err := bls.AggregatePublicKeys([]bls.PublicKey{own, minus})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rogue
+}

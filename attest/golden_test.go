@@ -47,7 +47,7 @@ func TestGoldenFiles(t *testing.T) {
 	proof := c.doubleVote(t, c.certificate(t, cp, 0, 1), c.certificate(t, other, 1))
 	equivocation := c.equivocation(t, 1)
 	possession := must[[96]byte](t)(attest.ProveRegistration(c.keys[2], testNet, reg))
-	consensus := must[[]byte](t)(attest.SignRegistration(consensusKey(2), testNet, reg))
+	consensus := must[[]byte](t)(attest.SignRegistration(attest.Ed25519(consensusKey(2)), testNet, reg))
 
 	checkpointForms := golden{
 		Network:     encoded32(testNet),

@@ -2,15 +2,8 @@ package attest
 
 import (
 	"bytes"
-	"crypto/ed25519"
 
 	"github.com/meshsec/meshsec/bls"
-)
-
-// Types of consensus keys, the numbers of [ConsensusKey].
-const (
-	KeyNone    uint8 = 0 // the home chain's validators have no key of their own; no bytes
-	KeyEd25519 uint8 = 1 // 32 bytes, as CometBFT's default
 )
 
 // VerifiedRegistration binds a BLS key and a consensus key to an account: both
@@ -31,22 +24,21 @@ func ProveRegistration(key bls.SecretKey, net Network, r *Registration) ([96]byt
 	return bls.ProvePossession(key, r.SigningRoot(net)).Bytes(), nil
 }
 
-// SignRegistration is the consensus key's part: an ed25519 signature over the
-// signing root. The key must be r.ConsensusKey.
-func SignRegistration(key ed25519.PrivateKey, net Network, r *Registration) ([]byte, error) {
+// SignRegistration is the consensus key's part: of ed25519 a signature over the signing
+// root, of Ethereum a proof of possession. The key must be r.ConsensusKey.
+func SignRegistration(key ConsensusSecret, net Network, r *Registration) ([]byte, error) {
 	if err := checkJudgeable(r); err != nil {
 		return nil, err
 	}
-	if public, ok := key.Public().(ed25519.PublicKey); !ok || !bytes.Equal(public, r.ConsensusKey.Bytes) {
-		return nil, refuse(RuleConsensusSignature, "registration of %x, signing with %x", r.ConsensusKey.Bytes, public)
+	if public := key.Public(); !public.equal(&r.ConsensusKey) {
+		return nil, refuse(RuleConsensusSignature, "registration of %x, signing with %x", r.ConsensusKey.Bytes, public.Bytes)
 	}
-	message := r.SigningRoot(net)
-	return ed25519.Sign(key, message[:]), nil
+	return key.sign(r.SigningRoot(net)), nil
 }
 
 // VerifyRegistration checks both signatures of a registration. Hard errors are
 // those of its form, [RuleKey], [RulePossession] and [RuleConsensusSignature]; a
-// type of consensus key other than [KeyEd25519] is the soft [RuleUnsupported].
+// type of consensus key that this version does not know is the soft [RuleUnsupported].
 func VerifyRegistration(net Network, r *Registration, possession [96]byte, consensusSignature []byte) (VerifiedRegistration, error) {
 	if err := checkJudgeable(r); err != nil {
 		return VerifiedRegistration{}, err
@@ -56,8 +48,8 @@ func VerifyRegistration(net Network, r *Registration, possession [96]byte, conse
 		return VerifiedRegistration{}, err
 	}
 	message := r.SigningRoot(net)
-	if !ed25519.Verify(r.ConsensusKey.Bytes, message[:], consensusSignature) {
-		return VerifiedRegistration{}, refuse(RuleConsensusSignature, "key %x", r.ConsensusKey.Bytes)
+	if err := r.ConsensusKey.verify(message, consensusSignature); err != nil {
+		return VerifiedRegistration{}, err
 	}
 	proof, err := bls.ParseSignature(possession[:])
 	if err != nil {
@@ -74,7 +66,7 @@ func checkJudgeable(r *Registration) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	if r.ConsensusKey.Type != KeyEd25519 {
+	if t := r.ConsensusKey.Type; t != KeyEd25519 && t != KeyEthereum {
 		return refuse(RuleUnsupported, "consensus key of type %d", r.ConsensusKey.Type)
 	}
 	return nil

@@ -32,21 +32,6 @@ func (c *Checkpoint) checkSignable() error {
 	return nil
 }
 
-func (k *ConsensusKey) check() error {
-	n := len(k.Bytes)
-	valid := n > 0 && n <= MaxConsensusKey
-	switch k.Type {
-	case KeyNone:
-		valid = n == 0
-	case KeyEd25519:
-		valid = n == 32
-	}
-	if !valid {
-		return refuse(RuleConsensusKey, "type %d with %d bytes", k.Type, n)
-	}
-	return nil
-}
-
 func (v *ValidatorSet) check() error {
 	if len(v.Validators) > MaxValidators {
 		return refuse(RuleSet, "%d validators, at most %d", len(v.Validators), MaxValidators)

@@ -3,6 +3,7 @@ package testnet
 import (
 	"crypto/ed25519"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/ledger"
 )
 
@@ -64,7 +65,7 @@ func newManifest(chains []chainKeys, genesis uint64) (*ledger.Manifest, error) {
 				Liens: []*ledger.GenesisLien{{Consumer: c.id, Validator: id, Amount: ledger.Units(homeStake), Ratio: homeRatio}},
 			})
 			spec.Validators = append(spec.Validators,
-				ledger.NewCandidate(id, v.vote.PublicKey(), v.consensus.Public().(ed25519.PublicKey)))
+				ledger.NewCandidate(id, v.vote.PublicKey(), attest.Ed25519(v.consensus).Public()))
 		}
 		m.Chains = append(m.Chains, spec)
 	}
@@ -85,7 +86,7 @@ func bind(m *ledger.Manifest, chains []chainKeys) error {
 		}
 		for _, candidate := range m.Chain(c.id).Validators {
 			v := keys[candidate.Account]
-			if err := candidate.Bind(network, c.id, v.vote, v.consensus); err != nil {
+			if err := candidate.Bind(network, c.id, v.vote, attest.Ed25519(v.consensus)); err != nil {
 				return err
 			}
 		}

@@ -36,8 +36,8 @@ func readAccountKey(path string) (ed25519.PrivateKey, error) {
 	return ed25519.NewKeyFromSeed(seed), nil
 }
 
-// openKeystore decrypts a BLS key.
-func openKeystore(path, password string) (bls.SecretKey, error) {
+// openKeystore decrypts a BLS key. flag is the one that names the file of the password.
+func openKeystore(path, password, flag string) (bls.SecretKey, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return bls.SecretKey{}, fmt.Errorf("keystore: %w", err)
@@ -45,7 +45,7 @@ func openKeystore(path, password string) (bls.SecretKey, error) {
 	key, err := bls.DecryptKeystore(data, password)
 	switch {
 	case errors.Is(err, bls.ErrWrongPassword):
-		return key, fmt.Errorf("wrong password for keystore %s: give the right one with --password-file", path)
+		return key, fmt.Errorf("wrong password for keystore %s: give the right one with %s", path, flag)
 	case err != nil:
 		return key, fmt.Errorf("keystore %s: %w", path, err)
 	}
@@ -76,6 +76,18 @@ func keystoreKey(path string) (bls.PublicKey, error) {
 	return bls.PublicKey{}, fmt.Errorf("keystore %s does not say its public key: %w", path, err)
 }
 
+// isKeystore reports whether a file looks like an EIP-2335 keystore.
+func isKeystore(path string) bool {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return false // whoever reads it says so
+	}
+	var file struct {
+		Crypto json.RawMessage `json:"crypto"`
+	}
+	return json.Unmarshal(data, &file) == nil && len(file.Crypto) > 0
+}
+
 // readConsensusKey reads CometBFT's priv_validator_key.json, with an ed25519 key.
 func readConsensusKey(path string) (ed25519.PrivateKey, error) {
 	data, err := os.ReadFile(path)
@@ -88,10 +100,10 @@ func readConsensusKey(path string) (ed25519.PrivateKey, error) {
 		PrivKey typed `json:"priv_key"`
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("%s is not a priv_validator_key.json of CometBFT", path)
+		return nil, fmt.Errorf("%s is neither a priv_validator_key.json of CometBFT nor an EIP-2335 keystore", path)
 	}
 	if file.PrivKey.Type != "tendermint/PrivKeyEd25519" {
-		return nil, fmt.Errorf("consensus key %s is of type %q: only ed25519 keys can be bound", path, file.PrivKey.Type)
+		return nil, fmt.Errorf("consensus key %s is of type %q: of CometBFT's keys only ed25519 can be bound", path, file.PrivKey.Type)
 	}
 	private, err := base64.StdEncoding.DecodeString(file.PrivKey.Value)
 	if err != nil || len(private) != ed25519.PrivateKeySize {

@@ -26,7 +26,7 @@ func newKeystore(t *testing.T, dir string) (file, passwordFile string, info keyI
 func TestNewKeysOpenAndStayPrivate(t *testing.T) {
 	dir := t.TempDir()
 	file, passwordFile, info := newKeystore(t, dir)
-	key, err := openKeystore(file, "correct horse")
+	key, err := openKeystore(file, "correct horse", "")
 	ok(t, err)
 	if public := key.PublicKey().Bytes(); hex.EncodeToString(public[:]) != info.name() {
 		t.Errorf("the keystore holds %x, printed was %s", public, info.name())
@@ -103,7 +103,7 @@ func TestListNamesWhatItCannotRead(t *testing.T) {
 func TestBrokenKeyFilesAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	file, _, _ := newKeystore(t, dir)
-	if _, err := openKeystore(file, "wrong"); err == nil || !strings.Contains(err.Error(), "wrong password for keystore "+file) {
+	if _, err := openKeystore(file, "wrong", ""); err == nil || !strings.Contains(err.Error(), "wrong password for keystore "+file) {
 		t.Error(err)
 	}
 	for name, content := range map[string]string{

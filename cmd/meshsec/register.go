@@ -1,11 +1,11 @@
 package main
 
 import (
-	"crypto/ed25519"
 	"errors"
 
 	"github.com/spf13/cobra"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/bls"
 	"github.com/meshsec/meshsec/store/ledger"
 )
@@ -15,11 +15,14 @@ func newRegister() *cobra.Command {
 		Use: "register", Short: "Bind a validator's keys to an account", Args: words(),
 		Long: `Binds a BLS key and the validator's consensus key on the home chain to an account:
 the account signs the operation, the other two keys sign the binding. From then on
-stake can be pledged to the account.
+stake can be pledged to the account. The consensus key is CometBFT's
+priv_validator_key.json, or the EIP-2335 keystore of a validator where the home chain is
+an Ethereum beacon chain; such a key proves its possession and signs nothing else here.
 
 Both keys stay bound for ever, also after a rotation, which is another register.
 The account must have had a deposit.`,
-		Example: `meshsec register --home ~/.meshsec --consensus-key ~/.cometbft/config/priv_validator_key.json`,
+		Example: `meshsec register --home ~/.meshsec --consensus-key ~/.cometbft/config/priv_validator_key.json
+meshsec register --home ~/.meshsec --consensus-key keystore-m_12381_3600_0_0_0.json --consensus-password-file password`,
 	}
 	var o order
 	var own signer
@@ -36,7 +39,7 @@ The account must have had a deposit.`,
 			return err
 		}
 		return o.signed(cmd, &own, func(id ledger.AccountID, nonce uint64, s *session) (*ledger.Operation, error) {
-			c := ledger.NewCandidate(id, key.PublicKey(), consensus.Public().(ed25519.PublicKey))
+			c := ledger.NewCandidate(id, key.PublicKey(), consensus.Public())
 			if err := c.Bind(s.network, s.chain, key, consensus); err != nil {
 				return nil, err
 			}
@@ -50,16 +53,17 @@ The account must have had a deposit.`,
 }
 
 // validatorKeys are the flags of the keys that are bound.
-type validatorKeys struct{ keystore, passwordFile, consensus string }
+type validatorKeys struct{ keystore, passwordFile, consensus, consensusPassword string }
 
 func (v *validatorKeys) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&v.keystore, "keystore", "", "EIP-2335 keystore of the BLS key (default that of the configuration)")
 	cmd.Flags().StringVar(&v.passwordFile, "password-file", "", "file with the keystore's password (default that of the configuration, or asked for)")
-	cmd.Flags().StringVar(&v.consensus, "consensus-key", "", "the validator's priv_validator_key.json on the home chain (required)")
+	cmd.Flags().StringVar(&v.consensus, "consensus-key", "", "the validator's key on the home chain: a priv_validator_key.json, or the keystore of a beacon chain's validator (required)")
+	cmd.Flags().StringVar(&v.consensusPassword, "consensus-password-file", "", "file with the password of the --consensus-key, where that is a keystore (default asked for)")
 }
 
-func (v *validatorKeys) open(cmd *cobra.Command, t *target) (key bls.SecretKey, consensus ed25519.PrivateKey, err error) {
-	if consensus, err = readConsensusKey(v.consensus); err != nil {
+func (v *validatorKeys) open(cmd *cobra.Command, t *target) (key bls.SecretKey, consensus attest.ConsensusSecret, err error) {
+	if consensus, err = v.openConsensus(cmd); err != nil {
 		return key, nil, err
 	}
 	if v.keystore == "" {
@@ -79,6 +83,29 @@ func (v *validatorKeys) open(cmd *cobra.Command, t *target) (key bls.SecretKey, 
 	if err != nil {
 		return key, nil, err
 	}
-	key, err = openKeystore(v.keystore, password)
+	key, err = openKeystore(v.keystore, password, "--password-file")
 	return key, consensus, err
+}
+
+// openConsensus reads the consensus key, of whichever type it is.
+func (v *validatorKeys) openConsensus(cmd *cobra.Command) (attest.ConsensusSecret, error) {
+	if !isKeystore(v.consensus) {
+		key, err := readConsensusKey(v.consensus)
+		if err != nil {
+			return nil, err
+		}
+		return attest.Ed25519(key), nil
+	}
+	password, err := readPassword(cmd, v.consensusPassword, false)
+	if err != nil && v.consensusPassword == "" {
+		return nil, errors.New("the consensus key is a keystore: give its password with --consensus-password-file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := openKeystore(v.consensus, password, "--consensus-password-file")
+	if err != nil {
+		return nil, err
+	}
+	return attest.Ethereum(key), nil
 }

@@ -61,7 +61,7 @@ func ready(t testing.TB) (*ledgertest.Mesh, map[ledger.Kind]*ledger.Operation) {
 	}
 	possession, err := attest.ProveRegistration(keys.Key, m.ID, reg)
 	must(t, err)
-	consensus, err := attest.SignRegistration(keys.Consensus, m.ID, reg)
+	consensus, err := attest.SignRegistration(keys.Secret(), m.ID, reg)
 	must(t, err)
 	add(ledger.NewRegister(v.ID, nonce, &ledger.Register{
 		Key: reg.Key, Possession: possession, KeyType: reg.ConsensusKey.Type, ConsensusKey: reg.ConsensusKey.Bytes, ConsensusSignature: consensus,

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,13 +32,13 @@ func (m *Manifest) Sort() {
 
 // NewCandidate names a validator's keys; Bind signs for them once the rest of the
 // manifest, and with it the network id, is settled.
-func NewCandidate(account AccountID, key bls.PublicKey, consensus ed25519.PublicKey) *Candidate {
+func NewCandidate(account AccountID, key bls.PublicKey, consensus attest.ConsensusKey) *Candidate {
 	k := key.Bytes()
-	return &Candidate{Account: account, Key: k[:], ConsensusKeyType: attest.KeyEd25519, ConsensusKey: HexBytes(consensus)}
+	return &Candidate{Account: account, Key: k[:], ConsensusKeyType: consensus.Type, ConsensusKey: consensus.Bytes}
 }
 
 // Bind signs the registration with both keys.
-func (c *Candidate) Bind(network attest.Network, chain string, key bls.SecretKey, consensus ed25519.PrivateKey) error {
+func (c *Candidate) Bind(network attest.Network, chain string, key bls.SecretKey, consensus attest.ConsensusSecret) error {
 	r, err := c.registration(chain)
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type Manifest struct {
 type ChainSpec struct {
 	ID          string            `toml:"id" json:"id"`
 	EpochBlocks uint64            `toml:"epoch_blocks" json:"epoch_blocks"`
+	Ethereum    *EthereumSpec     `toml:"ethereum,omitempty" json:"ethereum,omitempty"` // nil: the home chain is no beacon chain
 	Params      Params            `toml:"params" json:"params"`
 	Authority   Authority         `toml:"authority" json:"authority"`
 	Peers       []*PeerSpec       `toml:"peers" json:"peers"`           // how stake of each other chain counts here, sorted
@@ -115,11 +116,12 @@ func (m *Manifest) Encode() ([]byte, error) { return toml.Marshal(m) }
 
 // ID is the network id: SHA-256 of the canonical manifest, which is the JSON of
 // its fields in the order of their declaration, a missing list being an empty one,
-// without the registration signatures.
+// without the registration signatures. A chain without an Ethereum section has no such field.
 func (m *Manifest) ID() [32]byte {
 	c := *m
 	c.Chains = copied(m.Chains, func(s *ChainSpec) {
 		s.Authority.Keys = append([]AccountID{}, s.Authority.Keys...)
+		s.Ethereum = s.Ethereum.canonical()
 		s.Peers = copied(s.Peers, func(*PeerSpec) {})
 		s.Accounts = copied(s.Accounts, func(a *GenesisAccount) { a.Liens = copied(a.Liens, func(*GenesisLien) {}) })
 		s.Validators = copied(s.Validators, func(v *Candidate) { v.Possession, v.ConsensusSignature = nil, nil })

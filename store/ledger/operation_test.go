@@ -319,6 +319,7 @@ func TestManifestKeepsItsIDOnDisk(t *testing.T) {
 	for _, n := range []*ledgertest.Network{
 		ledgertest.New(1, 1, nil),
 		ledgertest.New(3, 2, nil),
+		ledgertest.New(2, 2, func(m *ledger.Manifest) { ledgertest.Beacon(m, "beta") }),
 		ledgertest.New(2, 2, func(m *ledger.Manifest) {
 			m.Chains[0].Peers = nil
 			m.Chains[1].Accounts = append(m.Chains[1].Accounts, &ledger.GenesisAccount{ID: ledger.AccountID{1}, Collateral: ledger.Units(5)})
@@ -364,7 +365,7 @@ func TestManifestIsChecked(t *testing.T) {
 			for _, candidate := range spec.Validators {
 				for _, v := range chain.Validators {
 					if v.ID == candidate.Account {
-						must(t, candidate.Bind(m.ID(), chain.ID, v.Key, v.Consensus))
+						must(t, candidate.Bind(m.ID(), chain.ID, v.Key, v.Secret()))
 					}
 				}
 			}

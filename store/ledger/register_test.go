@@ -36,7 +36,7 @@ func (c candidate) register(t *testing.T, m *ledgertest.Mesh, signAs string, non
 	}
 	possession, err := attest.ProveRegistration(c.key, m.ID, reg)
 	must(t, err)
-	consensus, err := attest.SignRegistration(c.consensus, m.ID, reg)
+	consensus, err := attest.SignRegistration(attest.Ed25519(c.consensus), m.ID, reg)
 	must(t, err)
 	return signedBy(t, m, "alpha", c.account)(ledger.NewRegister(id, nonce, &ledger.Register{
 		Key: reg.Key, Possession: possession, KeyType: attest.KeyEd25519,

@@ -31,6 +31,9 @@ func (m *machine) register(v *vault, r *Register) error {
 	if _, err := attest.VerifyRegistration(m.law.Network(), reg, r.Possession, r.ConsensusSignature); err != nil {
 		return invalid("registration", err)
 	}
+	if err := m.spec.checkKeyType(r.KeyType); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
 	return m.bind(v.id, reg)
 }
 

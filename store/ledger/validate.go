@@ -39,7 +39,7 @@ func (m *Manifest) Validate() error {
 // strictly makes equal elements unsorted, so that IsSortedFunc finds duplicates.
 func strictly(c int) int {
 	if c == 0 {
-		return 1
+		return -1
 	}
 	return c
 }
@@ -50,6 +50,11 @@ func (s *ChainSpec) validate(m *Manifest, network attest.Network) error {
 	}
 	if s.EpochBlocks == 0 || s.EpochBlocks > 1<<20 {
 		return fmt.Errorf("epoch_blocks must be between 1 and %d", 1<<20)
+	}
+	if s.Ethereum != nil {
+		if err := s.Ethereum.validate(s.EpochBlocks); err != nil {
+			return fmt.Errorf("ethereum: %w", err)
+		}
 	}
 	if err := s.Params.Validate(); err != nil {
 		return err
@@ -91,6 +96,9 @@ func (s *ChainSpec) validate(m *Manifest, network attest.Network) error {
 		r, err := c.registration(s.ID)
 		if err != nil {
 			return err
+		}
+		if err := s.checkKeyType(c.ConsensusKeyType); err != nil {
+			return fmt.Errorf("validator %v: %w", c.Account, err)
 		}
 		if len(c.Possession) != 96 {
 			return fmt.Errorf("validator %v: the possession has %d bytes, not 96", c.Account, len(c.Possession))

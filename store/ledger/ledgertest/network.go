@@ -30,6 +30,16 @@ type Validator struct {
 	Account   ed25519.PrivateKey
 	Key       bls.SecretKey
 	Consensus ed25519.PrivateKey
+	Beacon    bls.SecretKey // zero where the home chain is no beacon chain
+}
+
+// Secret is the validator's key in its home chain's consensus: that of a beacon chain,
+// if it has one.
+func (v *Validator) Secret() attest.ConsensusSecret {
+	if !v.Beacon.IsZero() {
+		return attest.Ethereum(v.Beacon)
+	}
+	return attest.Ed25519(v.Consensus)
 }
 
 // Genesis figures of New: each validator has Collateral, of which Stake is bonded
@@ -80,7 +90,7 @@ func New(chains, validators int, change func(*ledger.Manifest)) *Network {
 				ID: v.ID, Collateral: ledger.Units(Collateral),
 				Liens: []*ledger.GenesisLien{{Consumer: id, Validator: v.ID, Amount: ledger.Units(Stake), Ratio: HomeRatio}},
 			})
-			spec.Validators = append(spec.Validators, ledger.NewCandidate(v.ID, v.Key.PublicKey(), v.Consensus.Public().(ed25519.PublicKey)))
+			spec.Validators = append(spec.Validators, ledger.NewCandidate(v.ID, v.Key.PublicKey(), v.Secret().Public()))
 		}
 		n.Chains = append(n.Chains, c)
 		n.Manifest.Chains = append(n.Manifest.Chains, spec)
@@ -88,12 +98,15 @@ func New(chains, validators int, change func(*ledger.Manifest)) *Network {
 	if change != nil {
 		change(n.Manifest)
 	}
+	for _, c := range n.Chains {
+		c.giveBeaconKeys(n.Manifest.Chain(c.ID))
+	}
 	n.Manifest.Sort()
 	n.ID = n.Manifest.ID()
 	for _, c := range n.Chains {
 		for _, candidate := range n.Manifest.Chain(c.ID).Validators {
 			v := c.validator(candidate.Account)
-			if err := candidate.Bind(n.ID, c.ID, v.Key, v.Consensus); err != nil {
+			if err := candidate.Bind(n.ID, c.ID, v.Key, v.Secret()); err != nil {
 				panic(err) // fixed keys: it can't fail
 			}
 		}
