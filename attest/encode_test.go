@@ -54,6 +54,7 @@ func codecs() []codec {
 		}),
 		codecOf("double vote", attest.MaxDoubleVoteSize, attest.DecodeDoubleVote, attest.EncodeDoubleVote, drawDoubleVote),
 		codecOf("equivocation", attest.MaxEquivocationSize, attest.DecodeEquivocation, attest.EncodeEquivocation, drawEquivocation),
+		codecOf("ethereum slashing", attest.MaxEthereumSlashingSize, attest.DecodeEthereumSlashing, attest.EncodeEthereumSlashing, drawEthereumSlashing),
 	}
 }
 
@@ -294,6 +295,13 @@ func TestSizeLimitsAreReached(t *testing.T) {
 	equivocation := &attest.Equivocation{
 		ChainID: id("a"), Epoch: 1, Accused: full, Key: key, Height: 1, Type: 1, First: vote, Second: forBlock,
 	}
+	ballot := func(variant string) attest.EthereumSide {
+		return attest.EthereumSide{Signed: must[[]byte](t)(beaconVote(1, 2, variant).MarshalSSZ()), Signers: full}
+	}
+	slashing := &attest.EthereumSlashing{ChainID: id("a"), Epoch: 1, First: ballot("a"), Second: ballot("b")}
+	if _, err := attest.EncodeEthereumSlashing(slashing); err != nil {
+		slashing.First, slashing.Second = slashing.Second, slashing.First
+	}
 	largest := []any{
 		cp, set,
 		&attest.Attestation{Checkpoint: *cp},
@@ -305,6 +313,7 @@ func TestSizeLimitsAreReached(t *testing.T) {
 		&attest.FaultProof{Kind: uint8(attest.FaultInvalidTransition), Body: make([]byte, attest.MaxFaultProofSize-5)},
 		double,
 		equivocation,
+		slashing,
 	}
 	for i, c := range codecs() {
 		data, err := c.encode(largest[i])

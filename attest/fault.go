@@ -12,8 +12,8 @@ import (
 // FaultKind says which rule a proof shows to be broken (DESIGN §5).
 type FaultKind uint8
 
-// The kinds of faults. This version judges double votes and consensus equivocations;
-// the other numbers are reserved, and a proof of such a kind is a soft
+// The kinds of faults. This version judges double votes, consensus equivocations and
+// Ethereum slashings; the other numbers are reserved, and a proof of such a kind is a soft
 // [RuleUnsupported]: nobody is punished for sending what a newer version understands.
 const (
 	FaultDoubleVote            FaultKind = 1
@@ -77,6 +77,7 @@ type faultBody interface {
 var openers = map[FaultKind]func([]byte) (faultBody, error){
 	FaultDoubleVote:            opener(DecodeDoubleVote),
 	FaultConsensusEquivocation: opener(DecodeEquivocation),
+	FaultEthereumSlashing:      opener(DecodeEthereumSlashing),
 }
 
 func opener[B faultBody](decode func([]byte) (B, error)) func([]byte) (faultBody, error) {

@@ -141,6 +141,7 @@ func TestVerifyFaultSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestKindsHaveNamesAndLimits(t *testing.T) {
+	supported := []attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing}
 	for kind, want := range map[attest.FaultKind]struct {
 		name string
 		max  int
@@ -153,7 +154,7 @@ func TestKindsHaveNamesAndLimits(t *testing.T) {
 		attest.FaultEthereumSlashing:      {"ethereum_slashing", 160 << 10},
 		77:                                {"fault_77", 512 << 10},
 	} {
-		if kind.String() != want.name || kind.MaxSize() != want.max || kind.Supported() != (kind == attest.FaultDoubleVote || kind == attest.FaultConsensusEquivocation) {
+		if kind.String() != want.name || kind.MaxSize() != want.max || kind.Supported() != slices.Contains(supported, kind) {
 			t.Errorf("%d: %s, %d bytes", kind, kind, kind.MaxSize())
 		}
 	}

@@ -42,6 +42,7 @@ func fuzzSeeds(t tb) (seeds [][]byte) {
 	add(attest.EncodeFaultProof(double))
 	add(double.Body, nil)
 	add(c.equivocation(t, 1).Body, nil)
+	add(beaconCast(t, 4).slashing(t, slashedSurround(t)).Body, nil)
 	return seeds
 }
 
@@ -56,6 +57,7 @@ func FuzzDecodeRegistration(f *testing.F)     { fuzzCodec(f, "registration") }
 func FuzzDecodeFaultProof(f *testing.F)       { fuzzCodec(f, "fault proof") }
 func FuzzDecodeDoubleVote(f *testing.F)       { fuzzCodec(f, "double vote") }
 func FuzzDecodeEquivocation(f *testing.F)     { fuzzCodec(f, "equivocation") }
+func FuzzDecodeEthereumSlashing(f *testing.F) { fuzzCodec(f, "ethereum slashing") }
 
 // FuzzVerifyFault feeds bodies that may be anything to what a stranger can reach.
 // Nothing but what was signed may convict.

@@ -28,6 +28,9 @@ type golden struct {
 	ID          string `json:"id,omitempty"`
 	Network     string `json:"network,omitempty"`
 	SecretKey   string `json:"secret_key,omitempty"`
+
+	ValidatorSet string         `json:"validator_set,omitempty"`
+	Beacon       map[string]any `json:"beacon,omitempty"`
 }
 
 func encoded(b []byte) string       { return hex.EncodeToString(b) }
@@ -46,6 +49,10 @@ func TestGoldenFiles(t *testing.T) {
 	crossCertificate := c.crossCertificate(t, cl, 0, 2, 3)
 	proof := c.doubleVote(t, c.certificate(t, cp, 0, 1), c.certificate(t, other, 1))
 	equivocation := c.equivocation(t, 1)
+	beacon := beaconCast(t, 4)
+	slashing := beacon.slashing(t, slashedSurround(t))
+	bound := c.registration(2)
+	bound.ConsensusKey = attest.Ethereum(ethereumKey(t, 2)).Public()
 	possession := must[[96]byte](t)(attest.ProveRegistration(c.keys[2], testNet, reg))
 	consensus := must[[]byte](t)(attest.SignRegistration(attest.Ed25519(consensusKey(2)), testNet, reg))
 
@@ -75,6 +82,17 @@ func TestGoldenFiles(t *testing.T) {
 		"validator_set":     {SSZ: ssz(attest.EncodeValidatorSet(c.set.ValidatorSet())), Root: encoded32(c.set.Root())},
 		"double_vote":       {SSZ: ssz(attest.EncodeFaultProof(proof)), ID: encoded32(proof.ID()), Network: encoded32(testNet)},
 		"equivocation":      {SSZ: ssz(attest.EncodeFaultProof(equivocation)), ID: encoded32(equivocation.ID())},
+		"ethereum_slashing": {
+			SSZ: ssz(attest.EncodeFaultProof(slashing)), ID: encoded32(slashing.ID()),
+			ValidatorSet: ssz(attest.EncodeValidatorSet(beacon.set.ValidatorSet())), Beacon: goldenBeacon(testBeacon()),
+		},
+		"registration_ethereum": {
+			Network:     encoded32(testNet),
+			SSZ:         ssz(attest.EncodeRegistration(bound)),
+			SigningRoot: encoded32(bound.SigningRoot(testNet)),
+			Consensus:   encoded(must[[]byte](t)(attest.SignRegistration(attest.Ethereum(ethereumKey(t, 2)), testNet, bound))),
+			SecretKey:   secret(ethereumKey(t, 2)),
+		},
 		"registration": {
 			Network:     encoded32(testNet),
 			SSZ:         ssz(attest.EncodeRegistration(reg)),
@@ -87,6 +105,18 @@ func TestGoldenFiles(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) { compareGolden(t, name, g) })
+	}
+}
+
+// goldenBeacon is what a network agreed on about a beacon chain.
+func goldenBeacon(b *attest.Beacon) map[string]any {
+	var forks []any
+	for _, f := range b.Forks {
+		forks = append(forks, map[string]any{"epoch": f.Epoch, "version": encoded(f.Version[:])})
+	}
+	return map[string]any{
+		"genesis_validators_root": encoded32(b.GenesisValidatorsRoot), "forks": forks,
+		"slots_per_epoch": b.SlotsPerEpoch, "first_slot": b.FirstSlot, "epoch_slots": b.EpochSlots,
 	}
 }
 
@@ -125,6 +155,8 @@ func TestGoldenFilesVerify(t *testing.T) {
 		}
 		return must[[]byte](t)(hex.DecodeString(g.SSZ))
 	}
+	slashed := must[*attest.FaultProof](t)(attest.DecodeFaultProof(read("ethereum_slashing")))
+	must[attest.VerifiedFault](t)(attest.VerifyFault(testLaw(), beaconCast(t, 4).set, slashed))
 	set := must[*attest.Set](t)(attest.NewSet(must[*attest.ValidatorSet](t)(attest.DecodeValidatorSet(read("validator_set")))))
 	must[attest.VerifiedVote](t)(attest.VerifyAttestation(testNet, set,
 		must[*attest.Attestation](t)(attest.DecodeAttestation(read("attestation")))))

@@ -74,13 +74,3 @@ func SigningRoot(root, domain [32]byte) [32]byte {
 	copy(data[32:], domain[:])
 	return sha256.Sum256(data[:])
 }
-
-// AttestationRoot is what an attester signs.
-func (c *Chain) AttestationRoot(d *AttestationData) [32]byte {
-	return SigningRoot(d.Root(), c.Domain(DomainAttester, d.Target.Epoch))
-}
-
-// ProposalRoot is what a proposer signs.
-func (c *Chain) ProposalRoot(h *BeaconBlockHeader) [32]byte {
-	return SigningRoot(h.Root(), c.Domain(DomainProposer, c.EpochOf(h.Slot)))
-}

@@ -48,14 +48,6 @@ func TestDomainIsThatOfTheEpochsFork(t *testing.T) {
 			t.Errorf("epoch %d does not have version %d", epoch, version)
 		}
 	}
-	d := &ethereum.AttestationData{Slot: 640, Target: ethereum.Checkpoint{Epoch: 10}}
-	h := &ethereum.BeaconBlockHeader{Slot: 320}
-	if c.AttestationRoot(d) != ethereum.SigningRoot(d.Root(), c.Domain(ethereum.DomainAttester, 10)) {
-		t.Error("an attestation is signed for its target epoch, whatever its slot")
-	}
-	if c.ProposalRoot(h) != ethereum.SigningRoot(h.Root(), c.Domain(ethereum.DomainProposer, 10)) {
-		t.Error("a header is signed for the epoch of its slot")
-	}
 }
 
 func TestSlotsAndEpochs(t *testing.T) {

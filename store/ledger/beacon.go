@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/meshsec/meshsec/attest"
@@ -41,8 +40,6 @@ func (e *EthereumSpec) validate(epochBlocks uint64) error {
 	case epochBlocks%e.SlotsPerEpoch != 0 || e.FirstSlot%e.SlotsPerEpoch != 0:
 		return fmt.Errorf("epoch_blocks %d and first_slot %d must be multiples of slots_per_epoch %d, so that each of its epochs lies in one of ours",
 			epochBlocks, e.FirstSlot, e.SlotsPerEpoch)
-	case e.FirstSlot > math.MaxInt64:
-		return fmt.Errorf("first_slot %d is not a slot that a chain reaches", e.FirstSlot)
 	case len(e.Forks) == 0 || len(e.Forks) > maxEthereumForks || e.Forks[0].Epoch != 0:
 		return fmt.Errorf("there must be 1 to %d forks, the first of epoch 0", maxEthereumForks)
 	case !slices.IsSortedFunc(e.Forks, func(a, b *EthereumFork) int { return strictly(cmp.Compare(a.Epoch, b.Epoch)) }):
@@ -67,8 +64,8 @@ func (e *EthereumSpec) canonical() *EthereumSpec {
 }
 
 // beacon is what proofs are judged by, given that it was validated.
-func (e *EthereumSpec) beacon() *attest.Beacon {
-	b := &attest.Beacon{FirstSlot: e.FirstSlot}
+func (e *EthereumSpec) beacon(epochBlocks uint64) *attest.Beacon {
+	b := &attest.Beacon{FirstSlot: e.FirstSlot, EpochSlots: epochBlocks}
 	b.GenesisValidatorsRoot, b.SlotsPerEpoch = [32]byte(e.GenesisValidatorsRoot), e.SlotsPerEpoch
 	for _, f := range e.Forks {
 		b.Forks = append(b.Forks, ethereum.Fork{Epoch: f.Epoch, Version: [4]byte(f.Version)})
@@ -82,7 +79,7 @@ func (l law) Beacon(chain string) *attest.Beacon {
 	if spec == nil || spec.Ethereum == nil {
 		return nil
 	}
-	return spec.Ethereum.beacon()
+	return spec.Ethereum.beacon(spec.EpochBlocks)
 }
 
 // checkKeyType refuses a consensus key of another type than the home chain's validators

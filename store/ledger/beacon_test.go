@@ -34,7 +34,6 @@ func TestABeaconChainIsCheckedInTheManifest(t *testing.T) {
 		{"slots_per_epoch", func(s *ledger.ChainSpec) { s.Ethereum.SlotsPerEpoch = 1 << 20 }},
 		{"multiples", func(s *ledger.ChainSpec) { s.EpochBlocks = 6 }},
 		{"multiples", func(s *ledger.ChainSpec) { s.Ethereum.FirstSlot++ }},
-		{"first_slot", func(s *ledger.ChainSpec) { s.Ethereum.FirstSlot = math.MaxUint64 / 5 * 5 }},
 		{"forks", func(s *ledger.ChainSpec) { s.Ethereum.Forks = nil }},
 		{"forks", func(s *ledger.ChainSpec) { s.Ethereum.Forks[0].Epoch = 1 }},
 		{"sorted", func(s *ledger.ChainSpec) { s.Ethereum.Forks[1].Epoch = 0 }},
@@ -79,24 +78,28 @@ func TestABeaconChainIsPartOfTheLaw(t *testing.T) {
 		t.Fatal("a chain is a beacon chain that the manifest does not call one")
 	}
 	b := law.Beacon("beta")
-	if b == nil || b.FirstSlot != 500 || b.SlotsPerEpoch != 5 || len(b.Forks) != 2 || b.Forks[1].Epoch != 103 {
+	if b == nil || b.FirstSlot != 500 || b.EpochSlots != 5 || b.SlotsPerEpoch != 5 || len(b.Forks) != 2 || b.Forks[1].Epoch != 103 {
 		t.Fatalf("got %+v", b)
 	}
-	for slot, want := range map[uint64]uint64{500: 1, 504: 5, 505: 6, 500 + math.MaxInt64 - 1: math.MaxInt64} {
-		if height, ok := b.HeightOf(slot); !ok || height != want {
-			t.Errorf("slot %d is height %d, %v", slot, height, ok)
+	spec := n.Manifest.Chain("beta")
+	for slot := uint64(500); slot < 530; slot++ {
+		target := slot / 5
+		height := slot - 499
+		if epoch, ok := b.EpochOfSlot(slot); !ok || epoch != spec.EpochOf(height) {
+			t.Errorf("slot %d is height %d, of epoch %d and not %d", slot, height, spec.EpochOf(height), epoch)
+		}
+		if epoch, ok := b.EpochOfTarget(target); !ok || epoch != spec.EpochOf(height) {
+			t.Errorf("a vote for %d is of epoch %d", target, epoch)
 		}
 	}
-	for _, slot := range []uint64{0, 499, 500 + math.MaxInt64, math.MaxUint64} {
-		if height, ok := b.HeightOf(slot); ok {
-			t.Errorf("slot %d is height %d", slot, height)
-		}
+	if epoch, ok := b.EpochOfSlot(math.MaxUint64); !ok || epoch != (math.MaxUint64-500)/5+1 {
+		t.Errorf("the last slot is of epoch %d", epoch)
 	}
-	if height, ok := b.HeightOfEpoch(101); !ok || height != 6 {
-		t.Errorf("epoch 101 begins at height %d", height)
-	}
-	if _, ok := b.HeightOfEpoch(math.MaxUint64/5 + 1); ok {
-		t.Error("an epoch begins at a slot that overflows")
+	_, early := b.EpochOfSlot(499)
+	_, before := b.EpochOfTarget(99)
+	_, far := b.EpochOfTarget(math.MaxUint64/5 + 1)
+	if early || before || far {
+		t.Error("a slot that the ledger has no epoch for has one")
 	}
 	for name, change := range map[string]func(*ledger.EthereumSpec){
 		"root": func(e *ledger.EthereumSpec) { e.GenesisValidatorsRoot[0] ^= 1 }, "slots": func(e *ledger.EthereumSpec) { e.SlotsPerEpoch = 1 },

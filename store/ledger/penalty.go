@@ -127,7 +127,7 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 	switch kind {
 	case attest.FaultDoubleVote:
 		return uint64(p.DoubleVote)
-	case attest.FaultConsensusEquivocation:
+	case attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing:
 		return uint64(p.Equivocation)
 	}
 	return One
