@@ -28,7 +28,23 @@ func (g EthereumFiles) Verify(files ...[]byte) ([]Report, error) {
 		}
 		all = append(all, found...)
 	}
-	var keys EthereumKeys // nil: none are given, which a decoded form can do without
+	keys, err := g.AllKeys()
+	if err != nil {
+		return nil, err
+	}
+	reports := make([]Report, len(all))
+	for i := range all {
+		if err := all[i].Needs(g.Chain, keys); err != nil {
+			return nil, &Missing{err.Error()}
+		}
+		reports[i] = all[i].Verify(g.Chain, keys)
+	}
+	return reports, nil
+}
+
+// AllKeys are those of all files; nil: none are given, which a decoded form can do without.
+func (g EthereumFiles) AllKeys() (EthereumKeys, error) {
+	var keys EthereumKeys
 	if len(g.Keys) > 0 {
 		keys = EthereumKeys{}
 	}
@@ -44,12 +60,5 @@ func (g EthereumFiles) Verify(files ...[]byte) ([]Report, error) {
 			keys[index] = v
 		}
 	}
-	reports := make([]Report, len(all))
-	for i := range all {
-		if err := all[i].Needs(g.Chain, keys); err != nil {
-			return nil, &Missing{err.Error()}
-		}
-		reports[i] = all[i].Verify(g.Chain, keys)
-	}
-	return reports, nil
+	return keys, nil
 }

@@ -22,9 +22,13 @@ type Mesh struct {
 	Misplaced func(attest.Accusation) bool
 }
 
+// ErrManifest: the proof is about what the manifest says of its chain, and that was not
+// given.
+var ErrManifest = &Missing{"how such a proof is judged is in the network's manifest: give the one that describes the chain with --manifest"}
+
 // Verify judges all proofs in files, in their order: the answer of a node about a
 // fault or a list of them, or the canonical bytes of a proof, also in hex. Errors are
-// [ErrShape], [*Missing], and those of a malformed set.
+// [ErrShape], [*Missing], [ErrManifest] among them, and those of a malformed set.
 func (m Mesh) Verify(files ...[]byte) ([]Report, error) {
 	var proofs []*attest.FaultProof
 	for i, data := range files {
@@ -146,21 +150,24 @@ func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
 	}
 	for _, set := range sets {
 		if set.Root() == accusation.ValidatorsRoot {
-			return m.signed(r, set, p), nil
+			return m.signed(r, set, p)
 		}
 	}
 	return Report{}, &Missing{fmt.Sprintf("the validator set %x of %s is needed, which signed epoch %d: give with --validators what a node answers to /v1/ledgers/%s/certificates/%d",
 		accusation.ValidatorsRoot, accusation.ChainID, accusation.Epoch, accusation.ChainID, accusation.Epoch)}
 }
 
-func (m Mesh) signed(r *reportWriter, set *attest.Set, p *attest.FaultProof) Report {
+func (m Mesh) signed(r *reportWriter, set *attest.Set, p *attest.FaultProof) (Report, error) {
 	fault, err := attest.VerifyFault(m.Law, set, p)
+	if errors.Is(err, attest.RuleUnsupported) {
+		return Report{}, ErrManifest
+	}
 	if !r.step("signatures", err, "both are valid on network %s", m.Law.Network()) {
-		return r.Report
+		return r.Report, nil
 	}
 	for _, o := range fault.Offenders() {
 		r.Offenders = append(r.Offenders, Offender{Name: hex.EncodeToString(o.Account[:]), Power: o.Power.Dec(), Total: o.Total.Dec()})
 	}
 	r.Valid = true
-	return r.Report
+	return r.Report, nil
 }

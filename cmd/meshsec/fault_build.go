@@ -27,13 +27,14 @@ type raw struct {
 	sets     [][]byte
 	chainID  string
 	manifest *ledger.Manifest // nil: ask the node
+	keys     [][]byte         // of validators of another chain
 	ask      func() (*found, error)
 }
 
 // built is a proof that its builder has verified, with the set by which it is judged.
 type built struct {
 	proof    *attest.FaultProof
-	network  attest.Network
+	law      attest.Law
 	manifest *ledger.Manifest // nil: not given
 	set      []byte
 }
@@ -48,6 +49,7 @@ var builders = []struct {
 }{
 	{attest.FaultDoubleVote, buildDoubleVote},
 	{attest.FaultConsensusEquivocation, buildEquivocations},
+	{attest.FaultEthereumSlashing, buildEthereumSlashing},
 }
 
 func newFaultBuild() *cobra.Command {
@@ -65,7 +67,7 @@ func newFaultBuild() *cobra.Command {
   consensus_equivocation   CometBFT's DuplicateVoteEvidence in any form that "meshsec
                            fault verify" reads. The chain comes from the block or
                            header, or from --chain-id
-
+` + buildEthereumHelp + `
 With --rpc the evidence is what the block at --height of a CometBFT chain carries. A chain
 commits evidence in a block after that of the offence.
 
@@ -95,6 +97,7 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 	chainID := cmd.Flags().String("chain-id", "", "the chain whose validators signed (default what the evidence or the RPC says)")
 	manifest := cmd.Flags().String("manifest", "", "the network's manifest (default that of the configuration, or the node's network)")
 	validators := cmd.Flags().StringArray("validators", nil, "file with the validator set of the epoch (default in the other files, or the node's)")
+	keys := cmd.Flags().StringArray("keys", nil, "file with the keys of a beacon chain's validators, by their index")
 	from := cmd.Flags().String("from-node", "", "URL of a node whose proof to save")
 	out := cmd.Flags().String("out", "", "file to write; it must not exist (default standard output)")
 	asJSON := jsonFlag(cmd)
@@ -141,6 +144,9 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 			if in.files, err = readEvidence(cmd, args); err != nil {
 				return err
 			}
+			if in.keys, err = readEvidence(cmd, *keys); err != nil {
+				return err
+			}
 			all, refused, err = buildAny(cmd.Context(), in, *kind)
 		}
 		if err != nil {
@@ -173,7 +179,7 @@ func buildAny(ctx context.Context, in *raw, kind string) (all []*built, refused 
 			return all, refused, err
 		}
 	}
-	return nil, nil, fmt.Errorf("%w: neither votes or certificates of this protocol nor CometBFT's evidence; --kind says why not", evidence.ErrShape)
+	return nil, nil, fmt.Errorf("%w: neither votes or certificates of this protocol nor evidence of CometBFT or Ethereum; --kind says why not", evidence.ErrShape)
 }
 
 // manifestOf is the manifest in a file, by default that of the configuration, or nil.
@@ -218,15 +224,15 @@ func buildDoubleVote(ctx context.Context, in *raw) ([]*built, []error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	network, err := in.networkID(ctx)
+	law, err := in.law(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := in.built(c.Prove(network, sets...))
+	b, err := in.built(c.Prove(law, sets...))
 	if err != nil {
 		return nil, nil, err
 	}
-	b.network = network
+	b.law = law
 	return []*built{b}, nil, nil
 }
 
@@ -256,18 +262,18 @@ func (in *raw) setsOf(ctx context.Context, chain string, epoch uint64, more ...[
 	return evidence.Sets(chain, epoch, answer)
 }
 
-// networkID is the network of the manifest, or of the node.
-func (in *raw) networkID(ctx context.Context) (attest.Network, error) {
+// law is that of the manifest, or else the network of the node.
+func (in *raw) law(ctx context.Context) (attest.Law, error) {
 	if in.manifest != nil {
-		return attest.Network(in.manifest.ID()), nil
+		return in.manifest.Law(), nil
 	}
 	f, err := in.ask()
 	if err != nil {
-		return attest.Network{}, err
+		return nil, err
 	}
 	status, err := f.Status(ctx)
 	if err != nil {
-		return attest.Network{}, fmt.Errorf("%s; or give the network's --manifest", explain(err))
+		return nil, fmt.Errorf("%s; or give the network's --manifest", explain(err))
 	}
 	return f.networkOf(status)
 }
@@ -316,12 +322,12 @@ func copyFault(cmd *cobra.Command, in *raw, id string) ([]*built, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the proof that the node at %s gives can't be read, ask another one: %w", f.base, err)
 	}
-	network, err := in.networkID(cmd.Context())
+	law, err := in.law(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
 	set, err := in.setOf(cmd.Context(), x.Chain, x.Epoch)
-	return []*built{{proof, network, in.manifest, set}}, err
+	return []*built{{proof, law, in.manifest, set}}, err
 }
 
 // proofFile is what a proof is written as.
@@ -392,9 +398,9 @@ func (b *built) judge() (*evidence.Report, *proofFile, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := evidence.Mesh{Law: b.network, Sets: [][]byte{b.set}}
+	m := evidence.Mesh{Law: b.law, Sets: [][]byte{b.set}}
 	if b.manifest != nil {
-		m.Law, m.Misplaced = b.manifest.Law(), b.manifest.Misplaced
+		m.Misplaced = b.manifest.Misplaced
 	}
 	reports, err := m.Verify(encoded)
 	if err != nil {

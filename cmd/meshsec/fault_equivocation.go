@@ -118,7 +118,7 @@ func buildEquivocations(ctx context.Context, in *raw) (all []*built, refused []e
 
 // equivocation makes the proof of one double vote.
 func (in *raw) equivocation(ctx context.Context, v *evidence.DoubleVote) (*built, error) {
-	network, err := in.networkID(ctx)
+	law, err := in.law(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -130,11 +130,11 @@ func (in *raw) equivocation(ctx context.Context, v *evidence.DoubleVote) (*built
 	if err != nil {
 		return nil, err
 	}
-	b, err := in.built(v.Prove(network, epoch, sets...))
+	b, err := in.built(v.Prove(law, epoch, sets...))
 	if err != nil {
 		return nil, err
 	}
-	b.network = network
+	b.law = law
 	return b, nil
 }
 

@@ -21,6 +21,7 @@ const pollInterval = 250 * time.Millisecond
 type session struct {
 	node    *found
 	network attest.Network
+	agreed  *ledger.Manifest // nil without a configuration
 	chain   string
 	ledger  api.Ledger // of the home chain
 	time    uint64     // of its last block, Unix milliseconds
@@ -52,12 +53,21 @@ func (t *target) open(ctx context.Context) (*session, error) {
 		if m.ID() != s.network {
 			return nil, fmt.Errorf("the node at %s is of network %.8s…, the manifest %s of %.8x…: name a node of your network", f.base, status.Network, f.config.Manifest, m.ID())
 		}
+		s.agreed = m
 		if f.config.Chain != s.chain {
 			return nil, fmt.Errorf("the node at %s works for chain %s, the configuration for %s: name a node of your chain", f.base, s.chain, f.config.Chain)
 		}
 	}
 	s.ledger, err = f.Ledger(ctx, s.chain)
 	return s, err
+}
+
+// law is what proofs are judged by, as far as it is known here.
+func (s *session) law() attest.Law {
+	if s.agreed != nil {
+		return s.agreed.Law()
+	}
+	return s.network
 }
 
 // networkOf is the network that a node says it is of.

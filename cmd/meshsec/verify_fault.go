@@ -33,7 +33,7 @@ var verifiers = []struct {
 	kinds  []attest.FaultKind
 	verify func(verifyInput) ([]evidence.Report, error)
 }{
-	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation}, verifyOwn},
+	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing}, verifyOwn},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.Comet{Kind: in.kind, ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
 	}},
@@ -69,7 +69,9 @@ hold; "-" is standard input:
                            protobuf, in bytes, hex or base64; where the bytes can be more
                            than one thing, --kind says which)
   ethereum_slashing        AttesterSlashing and ProposerSlashing as the beacon API
-                           writes them, alone, in lists, or in a block; the decoded form
+                           writes them, alone, in lists, or in a block; the decoded form;
+                           a proof of this protocol, with the --manifest of a network
+                           that has the beacon chain in it
 
 Signatures decide who is an offender, never a list in the evidence. Power is that in
 --validators, or what the evidence claims. Every check is printed, and where one fails
