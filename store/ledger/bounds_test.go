@@ -125,6 +125,29 @@ func TestAFloodDoesNotKeepAFaultProofOut(t *testing.T) {
 	}
 }
 
+// The largest operation fits the state in which it waits.
+func TestTheLargestOperationCanWait(t *testing.T) {
+	m := play(t, 1, 4, narrow)
+	var all []*ledger.Operation
+	for i := range 6 {
+		op := &ledger.Operation{Kind: uint8(ledger.KindSubmitFault), Nonce: uint64(i)}
+		empty, err := op.MarshalSSZ()
+		must(t, err)
+		op.Body = make([]byte, ledger.MaxSubmitFault-len(empty))
+		all = append(all, op)
+	}
+	r, err := m.Epoch("alpha", all...)
+	must(t, err)
+	if last := r.Receipts[5]; ledger.Code(last.Code) != ledger.CodeQueued {
+		t.Fatalf("%v: %s", ledger.Code(last.Code), last.Reason)
+	}
+	r, err = m.Epoch("alpha")
+	must(t, err)
+	if step := r.Transcript.Steps[0]; step.Kind != ledger.StepLate {
+		t.Errorf("%+v", step)
+	}
+}
+
 // What waits takes room in the state, so that it too is bounded.
 func TestAFullQueueRefuses(t *testing.T) {
 	m := play(t, 1, 4, narrow)

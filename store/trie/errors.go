@@ -25,7 +25,7 @@ var (
 	// ErrKeySize says that a key is empty or longer than MaxKey.
 	ErrKeySize = errors.New("trie: key must have 1 to 1024 bytes")
 	// ErrValueSize says that a value is empty or longer than MaxValue.
-	ErrValueSize = errors.New("trie: value must have 1 to 262144 bytes; to remove a key, delete it")
+	ErrValueSize = errors.New("trie: value must have 1 to 524288 bytes; to remove a key, delete it")
 	// ErrWitnessSize says that a witness is larger than MaxWitness.
 	ErrWitnessSize = errors.New("trie: witness is larger than 524288 bytes: split the step")
 )

@@ -9,7 +9,7 @@ import (
 // empty one, and absence is said by deleting.
 const (
 	MaxKey   = 1 << 10
-	MaxValue = 1 << 18
+	MaxValue = 1 << 19
 )
 
 // Reader supplies stored nodes. Node returns the bytes of [Node] as they were put, or
