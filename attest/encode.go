@@ -16,6 +16,7 @@ const (
 	MaxRegistrationSize     = 88 + MaxChainID + 5 + MaxConsensusKey
 	MaxDoubleVoteSize       = 40 + 2*MaxCertificateSize
 	MaxEquivocationSize     = 73 + MaxChainID + MaxValidators/8 + 1 + 5 + MaxConsensusKey + 2*(84+MaxConsensusSignature)
+	MaxTransitionSize       = MaxFaultProofSize - 5
 	MaxFaultProofSize       = 512 << 10 // of the largest kind, see FaultKind.MaxSize
 )
 
@@ -161,3 +162,13 @@ func DecodeEquivocation(data []byte) (*Equivocation, error) {
 // EncodeEquivocation encodes the body of a proof of kind
 // [FaultConsensusEquivocation].
 func EncodeEquivocation(e *Equivocation) ([]byte, error) { return encode(e) }
+
+// DecodeTransition decodes the body of a proof of kind [FaultInvalidTransition],
+// including everything that can be checked about it without a validator set and the
+// rules of the ledger.
+func DecodeTransition(data []byte) (*Transition, error) {
+	return decode[Transition](data, MaxTransitionSize)
+}
+
+// EncodeTransition encodes the body of a proof of kind [FaultInvalidTransition].
+func EncodeTransition(t *Transition) ([]byte, error) { return encode(t) }

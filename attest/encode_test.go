@@ -55,6 +55,7 @@ func codecs() []codec {
 		codecOf("double vote", attest.MaxDoubleVoteSize, attest.DecodeDoubleVote, attest.EncodeDoubleVote, drawDoubleVote),
 		codecOf("equivocation", attest.MaxEquivocationSize, attest.DecodeEquivocation, attest.EncodeEquivocation, drawEquivocation),
 		codecOf("ethereum slashing", attest.MaxEthereumSlashingSize, attest.DecodeEthereumSlashing, attest.EncodeEthereumSlashing, drawEthereumSlashing),
+		codecOf("transition", attest.MaxTransitionSize, attest.DecodeTransition, attest.EncodeTransition, drawTransition),
 	}
 }
 
@@ -314,6 +315,7 @@ func TestSizeLimitsAreReached(t *testing.T) {
 		double,
 		equivocation,
 		slashing,
+		largestTransition(id("a")),
 	}
 	for i, c := range codecs() {
 		data, err := c.encode(largest[i])

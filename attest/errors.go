@@ -26,6 +26,7 @@ const (
 	RuleOrder
 	RuleContradiction
 	RuleOffender
+	RuleTransition
 	RuleWrongChain
 
 	RuleAhead
@@ -64,6 +65,7 @@ var ruleTable = [...]RuleInfo{
 	{RuleOrder, "order", true, "the first of two sides must have the smaller checkpoint root or block id"},
 	{RuleContradiction, "contradiction", true, "the two sides do not contradict: the same checkpoint or block, another chain or another epoch"},
 	{RuleOffender, "offender", true, "nobody signed both sides, or another validator's key than the accused's"},
+	{RuleTransition, "transition", true, "the two checkpoints do not follow each other, the claim does not cover the second, or the evidence does not show that it breaks a rule of the ledger"},
 	{RuleWrongChain, "wrong_chain", true, "the object is about another chain than asked for"},
 
 	{RuleAhead, "ahead", false, "the epoch is not the next one: earlier certificates are needed first"},

@@ -12,8 +12,8 @@ import (
 // FaultKind says which rule a proof shows to be broken (DESIGN §5).
 type FaultKind uint8
 
-// The kinds of faults. This version judges double votes, consensus equivocations and
-// Ethereum slashings; the other numbers are reserved, and a proof of such a kind is a soft
+// The kinds of faults. This version judges all but invalid operations and light client
+// attacks, whose numbers are reserved: a proof of such a kind is a soft
 // [RuleUnsupported]: nobody is punished for sending what a newer version understands.
 const (
 	FaultDoubleVote            FaultKind = 1
@@ -59,6 +59,10 @@ type Law interface {
 	Network() Network
 	// Beacon is the beacon chain that a home chain is, nil if it is none.
 	Beacon(chain string) *Beacon
+	// JudgeTransition is nil if evidence shows that the ledger of a chain can't go from
+	// one checkpoint to the one of the next epoch, which names it as its parent. Every
+	// error is an [*Error], hard where the evidence is to blame.
+	JudgeTransition(previous, next *Checkpoint, evidence []byte) error
 }
 
 // Network implements [Law].
@@ -76,6 +80,7 @@ type faultBody interface {
 // openers decode the bodies of the kinds that this version can judge.
 var openers = map[FaultKind]func([]byte) (faultBody, error){
 	FaultDoubleVote:            opener(DecodeDoubleVote),
+	FaultInvalidTransition:     opener(DecodeTransition),
 	FaultConsensusEquivocation: opener(DecodeEquivocation),
 	FaultEthereumSlashing:      opener(DecodeEthereumSlashing),
 }
@@ -113,6 +118,7 @@ type Accusation struct {
 	Height         uint64   // of the home chain, where the fault is about one; else 0
 	ValidatorsRoot [32]byte // root of the set that Accused indexes
 	Accused        Bits     // at least one
+	Refutes        Refuted  // the checkpoint that it says is wrong; zero for a fault that leaves them be
 }
 
 // Peek reads what a proof says, and checks all of its form but no signature: cheap
@@ -199,6 +205,9 @@ func (v VerifiedFault) Epoch() uint64 { return v.accusation.Epoch }
 
 // ID is the proof's, see [FaultProof.ID].
 func (v VerifiedFault) ID() [32]byte { return v.proof.ID() }
+
+// Refutes is the checkpoint that can't be right, zero if the fault leaves them be.
+func (v VerifiedFault) Refutes() Refuted { return v.accusation.Refutes }
 
 // Offenders are those convicted, in the order of the set; the slice is the caller's.
 func (v VerifiedFault) Offenders() []Offender { return append([]Offender(nil), v.offenders...) }

@@ -126,7 +126,7 @@ func TestVerifyFaultSaysWhatIsWrong(t *testing.T) {
 		{"trailing byte", testNet, c.set, &attest.FaultProof{Kind: 1, Body: append(bytes.Clone(good.Body), 0)}, attest.RuleEncoding},
 		{"empty", testNet, c.set, &attest.FaultProof{Kind: 1}, attest.RuleEncoding},
 		{"kind 0", testNet, c.set, &attest.FaultProof{Body: good.Body}, attest.RuleEncoding},
-		{"later kind", testNet, c.set, &attest.FaultProof{Kind: 2, Body: make([]byte, 400<<10)}, attest.RuleUnsupported},
+		{"later kind", testNet, c.set, &attest.FaultProof{Kind: 77, Body: make([]byte, 400<<10)}, attest.RuleUnsupported},
 		{"unknown kind", testNet, c.set, &attest.FaultProof{Kind: 200}, attest.RuleUnsupported},
 		{"too large", testNet, c.set, &attest.FaultProof{Kind: 4, Body: make([]byte, 160<<10)}, attest.RuleSize},
 	} {
@@ -141,7 +141,12 @@ func TestVerifyFaultSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestKindsHaveNamesAndLimits(t *testing.T) {
-	supported := []attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing}
+	supported := []attest.FaultKind{
+		attest.FaultDoubleVote,
+		attest.FaultInvalidTransition,
+		attest.FaultConsensusEquivocation,
+		attest.FaultEthereumSlashing,
+	}
 	for kind, want := range map[attest.FaultKind]struct {
 		name string
 		max  int

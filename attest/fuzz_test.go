@@ -43,6 +43,7 @@ func fuzzSeeds(t tb) (seeds [][]byte) {
 	add(double.Body, nil)
 	add(c.equivocation(t, 1).Body, nil)
 	add(beaconCast(t, 4).slashing(t, slashedSurround(t)).Body, nil)
+	add(c.transition(t, "shown", 0, 1, 2).Body, nil)
 	return seeds
 }
 
@@ -58,6 +59,7 @@ func FuzzDecodeFaultProof(f *testing.F)       { fuzzCodec(f, "fault proof") }
 func FuzzDecodeDoubleVote(f *testing.F)       { fuzzCodec(f, "double vote") }
 func FuzzDecodeEquivocation(f *testing.F)     { fuzzCodec(f, "equivocation") }
 func FuzzDecodeEthereumSlashing(f *testing.F) { fuzzCodec(f, "ethereum slashing") }
+func FuzzDecodeTransition(f *testing.F)       { fuzzCodec(f, "transition") }
 
 // FuzzVerifyFault feeds bodies that may be anything to what a stranger can reach.
 // Nothing but what was signed may convict.
@@ -70,6 +72,7 @@ func FuzzVerifyFault(f *testing.F) {
 	for _, seed := range fuzzSeeds(f) {
 		f.Add(uint8(attest.FaultDoubleVote), seed)
 		f.Add(uint8(attest.FaultConsensusEquivocation), seed)
+		f.Add(uint8(attest.FaultInvalidTransition), seed)
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
 		verified, err := attest.VerifyFault(testNet, c.set, &attest.FaultProof{Kind: kind, Body: body})

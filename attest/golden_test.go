@@ -53,6 +53,7 @@ func TestGoldenFiles(t *testing.T) {
 	slashing := beacon.slashing(t, slashedSurround(t))
 	bound := c.registration(2)
 	bound.ConsensusKey = attest.Ethereum(ethereumKey(t, 2)).Public()
+	transition := c.transition(t, "shown", 1, 2, 3)
 	possession := must[[96]byte](t)(attest.ProveRegistration(c.keys[2], testNet, reg))
 	consensus := must[[]byte](t)(attest.SignRegistration(attest.Ed25519(consensusKey(2)), testNet, reg))
 
@@ -93,6 +94,7 @@ func TestGoldenFiles(t *testing.T) {
 			Consensus:   encoded(must[[]byte](t)(attest.SignRegistration(attest.Ethereum(ethereumKey(t, 2)), testNet, bound))),
 			SecretKey:   secret(ethereumKey(t, 2)),
 		},
+		"transition": {SSZ: ssz(attest.EncodeFaultProof(transition)), ID: encoded32(transition.ID()), Network: encoded32(testNet)},
 		"registration": {
 			Network:     encoded32(testNet),
 			SSZ:         ssz(attest.EncodeRegistration(reg)),

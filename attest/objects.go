@@ -10,6 +10,8 @@ const (
 	MaxConsensusKey = 96  // bytes; ed25519 has 32, BLS12-381 in G2 has 96
 
 	MaxConsensusSignature = 96 // bytes; ed25519 has 64, BLS12-381 in G2 has 96
+
+	MaxLater = 512 // checkpoints between a wrong one and the claim that covers it
 )
 
 // Checkpoint is what a chain's validators sign for an epoch (DESIGN §4). Every
@@ -133,6 +135,21 @@ type ConsensusVote struct {
 	Seconds    uint64   // since 1970, an int64 in two's complement
 	Nanos      uint32
 	Signature  []byte `ssz-max:"96"`
+}
+
+// Transition proves that the ledger of a chain can't go from one checkpoint to the next
+// (DESIGN §5). Without a claim it accuses those who certified the second; with one,
+// those who claim to have re-executed it, of whom any number may have signed. What
+// shows it is judged by the [Law].
+type Transition struct {
+	Previous       Checkpoint    // of the epoch before
+	Checkpoint     Checkpoint    // its Parent is the root of Previous
+	Claim          []*CrossClaim `ssz-max:"1"`
+	Later          []*Checkpoint `ssz-max:"512"`               // that lead from Checkpoint to the one that the claim names
+	ValidatorsRoot [32]byte      `ssz-size:"32"`               // of the set that Signers indexes
+	Signers        []byte        `ssz:"bitlist" ssz-max:"512"` // of the claim, or else of Checkpoint
+	Signature      [96]byte      `ssz-size:"96"`
+	Evidence       []byte        `ssz-max:"524288"`
 }
 
 // Registration is what a validator's keys sign to be bound to an account

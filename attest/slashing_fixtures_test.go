@@ -14,11 +14,9 @@ import (
 // ledger has two of its epochs of 8 slots, the first begins at epoch 10, and there is a
 // fork at epoch 20.
 type beaconLaw struct {
-	net    attest.Network
+	attest.Law
 	beacon *attest.Beacon
 }
-
-func (l beaconLaw) Network() attest.Network { return l.net }
 
 func (l beaconLaw) Beacon(chain string) *attest.Beacon {
 	if chain == testChain {

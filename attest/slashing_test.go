@@ -307,7 +307,7 @@ func TestASlashingIsOfTheBeaconChainThatWasAgreedOn(t *testing.T) {
 	wantRule(t, err, attest.RuleUnsupported)
 	// The mesh's own network is in none of it.
 	other := testLaw()
-	other.net = attest.Network{1}
+	other.Law = attest.Network{1}
 	must[attest.VerifiedFault](t)(attest.VerifyFault(other, c.set, c.slashing(t, slashedVotes(t))))
 
 	// A block's root signed as if it were a vote's, and the other way round.

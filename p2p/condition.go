@@ -160,6 +160,7 @@ var attestConditions = map[attest.Rule]Condition{
 	attest.RuleOrder:              NotCanonical,
 	attest.RuleContradiction:      NoFault,
 	attest.RuleOffender:           NoFault,
+	attest.RuleTransition:         NoFault,
 	attest.RuleWrongChain:         WrongNetwork,
 	attest.RuleAhead:              Ahead,
 	attest.RuleOld:                TooOld,

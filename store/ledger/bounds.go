@@ -80,10 +80,13 @@ func (m *machine) wait(k Kind, encoded []byte) (*Receipt, error) {
 	return r, r.refused(err)
 }
 
+// drained has one kind of each queue, in the order in which they are emptied.
+var drained = [...]Kind{KindSubmitFault, KindDeposit}
+
 // drain executes what waited since earlier epochs, as far as it fits; the open
 // operations first.
 func (r *run) drain() error {
-	for _, kind := range []Kind{KindSubmitFault, KindDeposit} { // one of each queue
+	for _, kind := range drained {
 		for {
 			done, err := r.late(kind)
 			if err != nil {

@@ -35,9 +35,12 @@ func (r *run) end() error {
 // peerFrom is the first step about a peer from an index on; after the last peer that of
 // the slashes.
 func (r *run) peerFrom(index uint64) ending {
-	m := r.machine
-	for ; index < uint64(len(m.chains)); index++ {
-		if m.chains[index] != m.spec.ID {
+	return peerFrom(r.machine.chains, r.machine.spec.ID, index)
+}
+
+func peerFrom(chains []string, self string, index uint64) ending {
+	for ; index < uint64(len(chains)); index++ {
+		if chains[index] != self {
 			return ending{EndFinalize, index}
 		}
 	}

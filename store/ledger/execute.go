@@ -98,17 +98,17 @@ func begin(m *Manifest, parent *attest.Checkpoint, tree *trie.Tree, in *EpochInp
 	if err := in.Check(spec, parent); err != nil {
 		return nil, err
 	}
-	run := newRun(m, spec, tree, in.Epoch)
+	run := newRun(newLaw(m), spec, tree, in.Epoch)
 	run.machine.parent = parent.Root()
 	return run, nil
 }
 
-func newRun(m *Manifest, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
+func newRun(l law, spec *ChainSpec, tree *trie.Tree, epoch uint64) *run {
 	snapshot := tree.Snapshot()
 	return &run{
 		tree: snapshot,
 		machine: &machine{
-			manifest: m, law: m.Law(), chains: m.ChainIDs(), spec: spec, state: snapshot, epoch: epoch,
+			manifest: l.manifest, law: l, chains: l.chains, spec: spec, state: snapshot, epoch: epoch,
 		},
 	}
 }

@@ -18,7 +18,7 @@ func Genesis(m *Manifest, chain string) (*Result, error) {
 	if spec == nil {
 		return nil, fmt.Errorf("chain %q is not in the network", chain)
 	}
-	r := newRun(m, spec, trie.New(trie.NewStore(), trie.Ref{}), 0)
+	r := newRun(newLaw(m), spec, trie.New(trie.NewStore(), trie.Ref{}), 0)
 	r.machine.now = m.Genesis
 	var set *attest.ValidatorSet
 	err := r.machine.step(func() (err error) {

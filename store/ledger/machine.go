@@ -11,7 +11,7 @@ import (
 // machine runs the steps of one epoch over a state.
 type machine struct {
 	manifest *Manifest
-	law      attest.Law
+	law      law
 	chains   []string // of the network, sorted
 	spec     *ChainSpec
 	state    State

@@ -134,11 +134,19 @@ func (m *Manifest) ID() [32]byte {
 }
 
 // Law is what fault proofs of the network are judged by.
-func (m *Manifest) Law() attest.Law { return law{m, m.ID()} }
+func (m *Manifest) Law() attest.Law { return newLaw(m) }
 
 type law struct {
 	manifest *Manifest
 	network  attest.Network
+	chains   []string // sorted
+	genesis  genesisRoots
+	depth    int   // of a step that is run again for a proof: in how many proofs it lies
+	tooDeep  *bool // set once that is too many, shared by all depths; nil at depth 0
+}
+
+func newLaw(m *Manifest) law {
+	return law{manifest: m, network: m.ID(), chains: m.ChainIDs(), genesis: newGenesisRoots(m)}
 }
 
 // Network implements [attest.Law].

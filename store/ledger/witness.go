@@ -98,7 +98,7 @@ func ReplayStep(m *Manifest, chain string, epoch uint64, w *StepWitness) (*Step,
 	if err != nil {
 		return refuse(err)
 	}
-	run := newRun(m, spec, tree, epoch)
+	run := newRun(newLaw(m), spec, tree, epoch)
 	run.machine.parent, run.machine.now = w.Parent, w.Time
 	run.height, run.spent = w.Height, w.Spent
 	nodes, err := run.record(func() error { return run.again(w) })

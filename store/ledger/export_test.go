@@ -1,0 +1,4 @@
+package ledger
+
+// ExcerptOf shows steps of a transcript, as a [Breach] does.
+var ExcerptOf = excerpt

@@ -1,0 +1,136 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store/trie"
+)
+
+// ErrNoBreach says that a transcript follows the rules at every step: if an epoch is
+// wrong all the same, then because its home chain's blocks say something else.
+var ErrNoBreach = errors.New("ledger: the transition breaks no rule of the ledger")
+
+// ErrOperationUnknown says that an operation of a transcript was not given, so that its
+// step can't be run again.
+var ErrOperationUnknown = errors.New("ledger: an operation of the transcript is missing")
+
+// FindBreach returns the evidence, for [attest.BuildTransition], that next, whose parent
+// is previous, is not what its own transcript leads to. tree is the state at previous,
+// and does not change; transcript is the one that next commits to; operations are those
+// that it names, by their ids. Everything but previous and tree may be made up by an
+// attacker: what does not fit together is an error, as are [ErrNoBreach],
+// [ErrOperationUnknown] and, for a step that reads too much, trie.ErrWitnessSize.
+func FindBreach(m *Manifest, previous, next *attest.Checkpoint, tree *trie.Tree, transcript *Transcript, operations map[[32]byte][]byte) ([]byte, error) {
+	l := newLaw(m)
+	c, err := l.course(previous, next)
+	if err != nil {
+		return nil, err
+	}
+	root, err := transcript.HashTreeRoot()
+	if err != nil || root != next.OpsRoot {
+		return nil, fmt.Errorf("the transcript is not the one of epoch %d of %s", next.Epoch, next.ChainID)
+	}
+	if next.Parent != previous.Root() {
+		return nil, fmt.Errorf("epoch %d of %s does not continue the checkpoint given", next.Epoch, next.ChainID)
+	}
+	b, err := c.search(tree.Snapshot(), transcript, operations)
+	if err != nil {
+		return nil, err
+	}
+	evidence, err := b.MarshalSSZ()
+	if err != nil {
+		return nil, err
+	}
+	return evidence, l.JudgeTransition(previous, next, evidence)
+}
+
+// search finds the first breach, what needs no state before the rest.
+func (c *course) search(tree *trie.Tree, t *Transcript, operations map[[32]byte][]byte) (*Breach, error) {
+	if c.checkpoint() != nil {
+		return &Breach{Rule: BreachCheckpoint}, nil
+	}
+	n := len(t.Steps)
+	if n == 0 {
+		return &Breach{Rule: BreachEnd}, nil
+	}
+	if c.ends(t.Steps[n-1]) != nil {
+		return show(t, &Breach{Rule: BreachEnd}, n-1, n-1)
+	}
+	for i := range t.Steps {
+		if c.follows(t.before(i), t.Steps[i]) != nil {
+			return show(t, &Breach{Rule: BreachOrder}, i-1, i)
+		}
+	}
+	for i, step := range t.Steps {
+		b, after, err := c.searchStep(tree, t, i, operations[step.Operation])
+		if b != nil || err != nil {
+			return b, err
+		}
+		tree = after
+	}
+	right, nodes, err := c.elected(tree)
+	if err != nil {
+		return nil, err
+	}
+	if !right {
+		return &Breach{Rule: BreachSet, Nodes: nodes}, nil
+	}
+	return nil, ErrNoBreach
+}
+
+// searchStep runs one step of a transcript, and returns the state after it, or what is
+// wrong with it or with the one that follows.
+func (c *course) searchStep(tree *trie.Tree, t *Transcript, i int, operation []byte) (*Breach, *trie.Tree, error) {
+	step := t.Steps[i]
+	a, err := c.run(tree, t.before(i), step, operation)
+	if err != nil {
+		if step.Kind == StepOperation && OperationID(operation) != step.Operation {
+			return nil, nil, fmt.Errorf("%w: step %d", ErrOperationUnknown, i)
+		}
+		return nil, nil, fmt.Errorf("step %d: %w", i, err)
+	}
+	b, last := &Breach{Rule: BreachStep}, i
+	if a.step != nil && *a.step == *step {
+		if step.Kind != StepEnd || i+1 == len(t.Steps) || a.next == (ending{t.Steps[i+1].Phase, t.Steps[i+1].Index}) {
+			return nil, a.tree, nil
+		}
+		b, last = &Breach{Rule: BreachNext}, i+1
+	} else if a.operation {
+		b.Operation = operation
+	}
+	if _, b.Nodes, err = c.record(tree, t.before(i), step, operation); err != nil {
+		return nil, nil, fmt.Errorf("step %d: %w", i, err)
+	}
+	b, err = show(t, b, i-1, last)
+	return b, nil, err
+}
+
+// before is the step before one, nil for the first.
+func (t *Transcript) before(i int) *Step {
+	if i == 0 {
+		return nil
+	}
+	return t.Steps[i-1]
+}
+
+// show completes a breach with the steps from one to another; before the first there is
+// none.
+func show(t *Transcript, b *Breach, first, last int) (_ *Breach, err error) {
+	first = max(first, 0)
+	b.Steps, b.First = uint64(len(t.Steps)), uint64(first)
+	b.Excerpt, err = excerpt(t, first, last+1-first)
+	return b, err
+}
+
+// OperationsByID are the operations of all blocks.
+func (in *EpochInput) OperationsByID() map[[32]byte][]byte {
+	out := make(map[[32]byte][]byte)
+	for _, b := range in.Blocks {
+		for _, op := range b.Operations {
+			out[OperationID(op.Data)] = op.Data
+		}
+	}
+	return out
+}
