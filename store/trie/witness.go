@@ -2,8 +2,13 @@ package trie
 
 import "bytes"
 
-// MaxWitness bounds the binary form of a witness, in bytes.
-const MaxWitness = 1 << 19
+// Limits of a witness: of its binary form in bytes, and of its inner nodes, which could
+// else take sixty times the memory of their bytes. Paths are hashes, so few of those that
+// somebody looks at have an empty place beside them, and bytes run out first.
+const (
+	MaxWitness      = 1 << 19
+	MaxWitnessInner = 1 << 16
+)
 
 // Witness is the part of a tree that some operations look at: enough to run them again,
 // with the same answers and the same root after them, for someone who has nothing but
@@ -102,16 +107,17 @@ const (
 // MarshalBinary returns the canonical form, the nodes in depth-first order: 0x00 and the
 // record, 0x01 and both children, 0x02 for an empty one, 0x03 and the hash of one that
 // is not shown. Hashes that follow from what is shown are left out. More than
-// [MaxWitness] bytes are [ErrWitnessSize].
+// [MaxWitness] bytes or [MaxWitnessInner] inner nodes are [ErrWitnessSize].
 func (w Witness) MarshalBinary() ([]byte, error) {
-	b := w.root.appendShown(nil)
-	if len(b) > MaxWitness {
+	inner := 0
+	b := w.root.appendShown(nil, &inner)
+	if len(b) > MaxWitness || inner > MaxWitnessInner {
 		return nil, ErrWitnessSize
 	}
 	return b, nil
 }
 
-func (n *node) appendShown(b []byte) []byte {
+func (n *node) appendShown(b []byte, inner *int) []byte {
 	switch {
 	case n == nil:
 		return append(b, tagEmpty)
@@ -120,7 +126,8 @@ func (n *node) appendShown(b []byte) []byte {
 	case n.stub():
 		return append(append(b, tagHidden), n.hash[:]...)
 	}
-	return n.child[1].appendShown(n.child[0].appendShown(append(b, tagInner)))
+	*inner++
+	return n.child[1].appendShown(n.child[0].appendShown(append(b, tagInner), inner), inner)
 }
 
 // UnmarshalWitness is the inverse of MarshalBinary. Anything else, nodes included that
@@ -129,8 +136,8 @@ func UnmarshalWitness(b []byte) (Witness, error) {
 	if len(b) > MaxWitness {
 		return Witness{}, ErrMalformed
 	}
-	c := cursor{rest: bytes.Clone(b)}
-	n := c.shown(NodeKey{})
+	c, inner := cursor{rest: bytes.Clone(b)}, 0
+	n := c.shown(NodeKey{}, &inner)
 	if !c.done() {
 		return Witness{}, ErrMalformed
 	}
@@ -138,24 +145,26 @@ func UnmarshalWitness(b []byte) (Witness, error) {
 	return Witness{n}, nil
 }
 
-// shown reads the subtree at a place.
-func (c *cursor) shown(at NodeKey) *node {
+// shown reads the subtree at a place, and counts its inner nodes.
+func (c *cursor) shown(at NodeKey, inner *int) *node {
+	tag := c.byte()
+	if tag == tagEmpty || c.bad {
+		return nil
+	}
 	n := new(node)
-	switch c.byte() {
+	switch tag {
 	case tagLeaf:
 		n.leaf = c.leaf()
 	case tagInner:
-		if at.Depth < maxDepth {
-			n.child[0] = c.shown(at.child(0))
-			n.child[1] = c.shown(at.child(1))
+		if *inner++; at.Depth < maxDepth && *inner <= MaxWitnessInner {
+			n.child[0] = c.shown(at.child(0), inner)
+			n.child[1] = c.shown(at.child(1), inner)
 		}
 		for b := range n.child { // a lone leaf takes the place of its parent
 			if l := n.child[1-b]; n.child[b] == nil && (l == nil || l.leaf != nil) {
 				c.bad = true
 			}
 		}
-	case tagEmpty:
-		return nil
 	case tagHidden:
 		n.hash = c.hash()
 		c.bad = c.bad || n.hash == EmptyRoot

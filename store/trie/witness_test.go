@@ -258,6 +258,28 @@ func TestWitnessIsBounded(t *testing.T) {
 	if _, err := trie.UnmarshalWitness(make([]byte, trie.MaxWitness+1)); !errors.Is(err, trie.ErrMalformed) {
 		t.Errorf("decode: %v", err)
 	}
+	// Paths to the bottom of the tree, each to a hidden place: two bytes for a node.
+	deep := func(paths int) []byte {
+		b := bytes.Repeat([]byte{1}, paths-1) // each of these has one path to its left, and the rest
+		for i := range paths {
+			down := 250 - min(paths-i, paths-1)
+			b = append(append(b, bytes.Repeat([]byte{1, 2}, down)...), 3)
+			b = append(b, bytes.Repeat([]byte{7}, 32)...)
+		}
+		return b
+	}
+	w200, err := trie.UnmarshalWitness(deep(200)) // 30,000 inner nodes
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := w200.MarshalBinary()
+	if err != nil || !bytes.Equal(again, deep(200)) {
+		t.Errorf("encode again: %v", err)
+	}
+	thrice := slices.Concat([]byte{1}, deep(200), []byte{1}, deep(200), deep(200))
+	if _, err := trie.UnmarshalWitness(thrice); len(thrice) > trie.MaxWitness || !errors.Is(err, trie.ErrMalformed) {
+		t.Errorf("%d bytes, more inner nodes than are taken: %v", len(thrice), err)
+	}
 }
 
 func BenchmarkWitness(b *testing.B) {
