@@ -84,6 +84,9 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if err := m.queueGrown(accused.ChainID, id); err != nil {
 		return err
 	}
+	if err := m.refute(accused); err != nil {
+		return err
+	}
 	return m.haltIfFailed(fault, id, max(reference, later))
 }
 

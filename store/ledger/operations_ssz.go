@@ -1528,12 +1528,12 @@ func (s *SetParams) MarshalSSZTo(buf []byte) (dst []byte, err error) {
 func (s *SetParams) UnmarshalSSZ(buf []byte) error {
 	var err error
 	size := uint64(len(buf))
-	if size != 233 {
+	if size != 241 {
 		return ssz.ErrSize
 	}
 
 	// Field (0) 'Params'
-	if err = s.Params.UnmarshalSSZ(buf[0:233]); err != nil {
+	if err = s.Params.UnmarshalSSZ(buf[0:241]); err != nil {
 		return err
 	}
 
@@ -1542,7 +1542,7 @@ func (s *SetParams) UnmarshalSSZ(buf []byte) error {
 
 // SizeSSZ returns the ssz encoded size in bytes for the SetParams object
 func (s *SetParams) SizeSSZ() (size int) {
-	size = 233
+	size = 241
 	return
 }
 

@@ -56,9 +56,10 @@ func (w Window) shorter(v Window) bool { return w.Epochs < v.Epochs || w.Time < 
 // the severity q, if that is more. See [PenaltyRule].
 type Penalty struct {
 	Rule         PenaltyRule `toml:"rule" json:"rule"`
-	Multiplier   uint64      `toml:"multiplier" json:"multiplier"`     // of the severity, 1 to 1000
-	DoubleVote   Ratio       `toml:"double_vote" json:"double_vote"`   // two checkpoints of an epoch
-	Equivocation Ratio       `toml:"equivocation" json:"equivocation"` // two blocks in a step of the home chain's consensus, or what Ethereum slashes for
+	Multiplier   uint64      `toml:"multiplier" json:"multiplier"`                 // of the severity, 1 to 1000
+	DoubleVote   Ratio       `toml:"double_vote" json:"double_vote"`               // two checkpoints of an epoch
+	Equivocation Ratio       `toml:"equivocation" json:"equivocation"`             // two blocks in a step of the home chain's consensus, or what Ethereum slashes for
+	Transition   Ratio       `toml:"invalid_transition" json:"invalid_transition"` // a checkpoint that can't follow the one before it
 }
 
 // Downtime is the price of not signing (DESIGN §3.5): who misses more than Allowed
@@ -105,7 +106,7 @@ func DefaultParams() Params {
 		EvidenceAge:     Window{Epochs: 4, Time: 14 * 24 * hour},
 		Unbonding:       Window{Epochs: 10, Time: 21 * 24 * hour},
 		Correlation:     Window{Epochs: 36, Time: hour},
-		Penalty:         Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20, Equivocation: One / 20},
+		Penalty:         Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20, Equivocation: One / 20, Transition: One / 20},
 		ReporterReward:  One / 20,
 		MaxDrift:        hour / 60,
 		MinLien:         Units(1000),
@@ -184,6 +185,7 @@ func (p *Params) Validate() error {
 	}{
 		{"penalty.double_vote", p.Penalty.DoubleVote, One},
 		{"penalty.equivocation", p.Penalty.Equivocation, One},
+		{"penalty.invalid_transition", p.Penalty.Transition, One},
 		{"reporter_reward", p.ReporterReward, One / 20},
 		{"downtime.allowed", p.Downtime.Allowed, One},
 		{"downtime.penalty", p.Downtime.Penalty, One / 20},
@@ -197,6 +199,8 @@ func (p *Params) Validate() error {
 		return fmt.Errorf("penalty.double_vote must be positive")
 	case p.Penalty.Equivocation == 0:
 		return fmt.Errorf("penalty.equivocation must be positive")
+	case p.Penalty.Transition == 0:
+		return fmt.Errorf("penalty.invalid_transition must be positive")
 	case p.Penalty.Rule > Proportional:
 		return fmt.Errorf("penalty.rule %d is none of flat, quadratic, proportional", p.Penalty.Rule)
 	case p.Penalty.Multiplier == 0 || p.Penalty.Multiplier > 1000:

@@ -12,6 +12,7 @@ type HaltReason uint8
 const (
 	HaltConvicted HaltReason = 1 // a third of its power was convicted
 	HaltStale     HaltReason = 2 // nothing was heard of it for half of the unbonding time
+	HaltRefuted   HaltReason = 3 // it certified an epoch that is proven to be wrong
 )
 
 // String is one sentence.
@@ -23,6 +24,8 @@ func (r HaltReason) String() string {
 		return "at least 1/3 of its power was convicted of faults"
 	case HaltStale:
 		return "its last accepted checkpoint is older than half of the unbonding time"
+	case HaltRefuted:
+		return "it certified an epoch that is proven to be wrong"
 	}
 	return "unknown reason"
 }
@@ -241,17 +244,18 @@ const finalizePerEpoch = 64
 
 // halt stops following a peer: nothing of it is accepted or imported, its stake gives no
 // power, and liens to it mature by our own clock, until the authority trusts a new
-// checkpoint. What was accepted and is not final yet is overturned by a conviction. A
-// conviction takes the place of staleness.
+// checkpoint. What was accepted and is not final yet is overturned by a conviction. The
+// graver reason takes the place of the other: an epoch proven wrong, a conviction,
+// staleness.
 func (m *machine) halt(chain string, peer *Peer, reason HaltReason) error {
-	if peer.Halted == uint8(reason) || peer.Halted == uint8(HaltConvicted) {
+	if peer.Halted == uint8(reason) || peer.Halted == uint8(HaltRefuted) || peer.Halted == uint8(HaltConvicted) && reason == HaltStale {
 		return nil
 	}
 	if peer.Halted == 0 {
 		peer.HaltedAt, peer.HaltedTime = m.epoch, m.now
 	}
 	peer.Halted = uint8(reason)
-	if reason == HaltConvicted && peer.Accepted > peer.Final {
+	if reason != HaltStale && peer.Accepted > peer.Final {
 		peer.Overturned = peer.Final + 1
 	}
 	return save(m.tx, peerKey(chain), peer)

@@ -129,6 +129,8 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 		return uint64(p.DoubleVote)
 	case attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing:
 		return uint64(p.Equivocation)
+	case attest.FaultInvalidTransition:
+		return uint64(p.Transition)
 	}
 	return One
 }
@@ -144,7 +146,7 @@ func (p *Penalty) Base(kind string) Ratio {
 }
 
 // least is the smallest base of any kind.
-func (p *Penalty) least() uint64 { return uint64(min(p.DoubleVote, p.Equivocation)) }
+func (p *Penalty) least() uint64 { return uint64(min(p.DoubleVote, p.Equivocation, p.Transition)) }
 
 // share is the part of the power that the offender held in the epoch of o.
 func (o *Offence) share() fraction { return fraction{Amount(o.Power).Int(), Amount(o.Total).Int()} }

@@ -238,7 +238,7 @@ func (l *Ledger) release(a *account, e Release) bool {
 // tooSmall tells whether a part is below the smallest, or so small that its least
 // slash would round to nothing.
 func (r *Rules) tooSmall(bonded *big.Int, ratio *big.Rat) bool {
-	least := rat(uint64(min(r.Params.Penalty.DoubleVote, r.Params.Penalty.Equivocation)))
+	least := rat(uint64(min(r.Params.Penalty.DoubleVote, r.Params.Penalty.Equivocation, r.Params.Penalty.Transition)))
 	if ratio.Cmp(least) < 0 {
 		least = ratio
 	}
