@@ -36,8 +36,19 @@ type council struct {
 	key      *[48]byte // of our validator; nil: we only follow
 	chambers map[string]*chamber
 	effects  []effect
-	diverged string // why we no longer attest; empty while all is well
-	faults   map[[32]byte]bool
+	diverged string            // why we no longer attest; empty while all is well
+	faults   map[[32]byte]bool // proofs that are kept, by id
+	proven   map[offence]bool  // what they prove
+}
+
+// offence is what a proof convicts an account of. There can be any number of proofs of
+// one; a node keeps and forwards those that prove something new, so that an offender
+// can't flood the mesh with them.
+type offence struct {
+	kind    attest.FaultKind
+	chain   string
+	epoch   uint64
+	account [32]byte
 }
 
 // chamber is one chain in the council.
@@ -76,7 +87,7 @@ type standing struct {
 }
 
 func newCouncil(law attest.Law, self string, key *[48]byte, chains []standing) *council {
-	c := &council{law: law, self: self, key: key, chambers: make(map[string]*chamber), faults: make(map[[32]byte]bool)}
+	c := &council{law: law, self: self, key: key, chambers: make(map[string]*chamber), faults: make(map[[32]byte]bool), proven: make(map[offence]bool)}
 	for _, s := range chains {
 		ch := &chamber{
 			id: s.chain, head: s.head, certified: s.certified, set: s.set,
@@ -409,33 +420,70 @@ func (c *council) attested(a *attest.Attestation, set *attest.Set, now time.Time
 	return nil
 }
 
+// lookFault judges a proof by what it says alone, before its signatures are verified. The
+// set is that of its epoch.
+func (c *council) lookFault(a attest.Accusation, set *attest.Set) finding {
+	if a.ValidatorsRoot != set.Root() || a.Accused.Len() != set.Len() {
+		return goOn // it is not about this set, and will be refused for it
+	}
+	for i := range a.Accused.Ones() {
+		if !c.proven[offence{a.Kind, a.ChainID, a.Epoch, set.At(i).Account}] {
+			return goOn
+		}
+	}
+	return useless
+}
+
+// adds says whether a verified proof proves anything that no other one does that is kept.
+func (c *council) adds(f attest.VerifiedFault) bool {
+	for _, o := range f.Offenders() {
+		if !c.proven[offence{f.Kind(), f.ChainID(), f.Epoch(), o.Account}] {
+			return true
+		}
+	}
+	return false
+}
+
+// know takes note of a proof that is kept.
+func (c *council) know(f attest.VerifiedFault) {
+	c.faults[f.ID()] = true
+	for _, o := range f.Offenders() {
+		c.proven[offence{f.Kind(), f.ChainID(), f.Epoch(), o.Account}] = true
+	}
+}
+
 // fault takes a verified proof from the network.
 func (c *council) fault(f attest.VerifiedFault) finding {
-	if c.faults[f.ID()] {
+	switch {
+	case c.faults[f.ID()]:
 		return known
+	case !c.adds(f):
+		return useless
 	}
-	c.faults[f.ID()] = true
+	c.know(f)
 	c.do(keepFault{fault: f}, wake{})
 	return taken
 }
 
-// report takes a verified proof that somebody brought to this node.
-func (c *council) report(f attest.VerifiedFault, reporter ledger.AccountID) {
-	if c.faults[f.ID()] {
+// report takes a verified proof that somebody brought to this node. One that adds nothing
+// is kept if the home ledger has been handed it, and not published.
+func (c *council) report(f attest.VerifiedFault, reporter ledger.AccountID, handed bool) {
+	adds := c.adds(f)
+	if c.faults[f.ID()] || !adds && !handed {
 		return
 	}
-	c.faults[f.ID()] = true
-	c.do(keepFault{f, true, reporter}, wake{})
+	c.know(f)
+	c.do(keepFault{f, adds, reporter}, wake{})
 }
 
 // proofs keeps and publishes what our own tallies found.
 func (c *council) proofs(set *attest.Set, proofs ...*attest.FaultProof) {
 	for _, p := range proofs {
 		f, err := attest.VerifyFault(c.law, set, p)
-		if err != nil || c.faults[f.ID()] {
+		if err != nil || c.faults[f.ID()] || !c.adds(f) {
 			continue // a proof of two verified votes verifies; one that doesn't convicts nobody
 		}
-		c.faults[f.ID()] = true
+		c.know(f)
 		c.do(keepFault{fault: f, made: true}, wake{})
 	}
 }

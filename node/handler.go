@@ -172,11 +172,15 @@ func (h *handler) Fault(ctx context.Context, _ peer.ID, proof *attest.FaultProof
 	case err != nil:
 		return p2p.Found(p2p.InternalError)
 	}
+	f, err := ask(ctx, h.loop, func(c *council, _ time.Time) finding { return c.lookFault(accusation, set) })
+	if err != nil || f != goOn {
+		return answer(f, err)
+	}
 	verified, err := attest.VerifyFault(h.law, set, proof)
 	if err != nil {
 		return p2p.Found(p2p.ConditionOf(err))
 	}
-	f, err := ask(ctx, h.loop, func(c *council, _ time.Time) finding { return c.fault(verified) })
+	f, err = ask(ctx, h.loop, func(c *council, _ time.Time) finding { return c.fault(verified) })
 	return answer(f, err)
 }
 

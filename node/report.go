@@ -56,7 +56,7 @@ func (v *view) Report(ctx context.Context, proof *attest.FaultProof, reporter le
 		}
 		out.Operation = sent[:]
 	}
-	return out, tell(ctx, v.loop, func(c *council, _ time.Time) { c.report(f, reporter) })
+	return out, tell(ctx, v.loop, func(c *council, _ time.Time) { c.report(f, reporter, operation != nil) })
 }
 
 // judge verifies a proof, one after the other: callers together occupy one core.

@@ -186,7 +186,7 @@ func (n *Node) remember(x *execution) error {
 			if err != nil {
 				return fmt.Errorf("fault %x in the store: %w", f.ID, err)
 			}
-			c.faults[f.ID] = true
+			c.know(verified)
 			n.submitter.fault(verified, ledger.AccountID{})
 			ids = append(ids, f.ID)
 		}

@@ -109,7 +109,7 @@ var rules = [...]Rule{
 
 	{TooOld, "too_old", Ignore, "its epoch is behind the window"},
 	{Duplicate, "duplicate", Ignore, "known already"},
-	{NothingNew, "nothing_new", Ignore, "adds nothing: a certificate without further signers, a vote after the certificate, a third vote"},
+	{NothingNew, "nothing_new", Ignore, "adds nothing: a certificate without further signers, a vote after the certificate, a third vote, another proof of a known offence"},
 	{OtherBranch, "other_branch", Ignore, "continues another checkpoint than the one trusted here"},
 	{Unsupported, "unsupported", Ignore, "this version cannot judge that kind"},
 	{Syncing, "syncing", Ignore, "we are catching up, sync will bring it"},
