@@ -426,7 +426,7 @@ func (d *desk) expired(home homeState, meta *ledger.Meta, params *ledger.Params,
 	if err != nil || parent == nil {
 		return false, false, err
 	}
-	return age.Passed(parent.AcceptedEpoch, parent.Time, meta.Epoch, meta.Time), true, nil
+	return age.Passed(parent.AcceptedEpoch, parent.AcceptedTime, meta.Epoch, meta.Time), true, nil
 }
 
 // isNews reports whether a proof would add to what the home ledger has recorded of any

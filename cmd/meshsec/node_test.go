@@ -198,7 +198,7 @@ func (n *fakeNode) refusals(f *api.Fault) map[string]string {
 			if err != nil || cp == nil {
 				continue
 			}
-			epoch, time = cp.AcceptedEpoch, cp.Time
+			epoch, time = cp.AcceptedEpoch, cp.AcceptedTime
 		}
 		if params.EvidenceAge.Passed(epoch, time, meta.Epoch, meta.Time) {
 			out[c.ID] = "the offence is too old"

@@ -299,19 +299,19 @@ func (b *both) fault(f offence, reporter ledger.AccountID, now uint64) (*ledger.
 		return nil, nil
 	}
 	at -= uint64(f.back)
-	var committed uint64
+	var committed, heard uint64 // by its own clock, and by ours
 	if home {
 		record, err := r.SetRecord(at)
 		must(b.t, err)
-		committed = record.Time
+		committed, heard = record.Time, record.Time
 	} else {
 		cp, err := r.PeerCheckpoint(chain.ID, at-1)
 		must(b.t, err)
-		committed = cp.Time
+		committed, heard = cp.Time, cp.AcceptedTime
 	}
 	id := chain.Validators[f.validator].ID
 	power, total := powerOf(b.mesh.Set(chain.ID, at), id)
-	if power == nil || b.rules.Params.EvidenceAge.Passed(0, committed, 0, now) {
+	if power == nil || b.rules.Params.EvidenceAge.Passed(0, heard, 0, now) {
 		return nil, nil
 	}
 	proof, err := b.mesh.DoubleVote(chain.ID, at, f.validator)

@@ -172,6 +172,44 @@ func TestWithdrawingDoesNotEscape(t *testing.T) {
 	}
 }
 
+// Two thirds of a chain, who offend, can have its clock stand still, so that all that they
+// sign is old when others hear of it. The age of evidence counts by the clock of those who
+// judge it.
+func TestASlowClockDoesNotAgeEvidence(t *testing.T) {
+	m := play(t, 2, 4, nil)
+	rounds(t, m, 3)
+	peer, err := m.Reader("alpha").Peer("beta")
+	must(t, err)
+	for range 12 { // beta waits: 60 s, the age of evidence
+		epoch(t, m, "alpha")
+	}
+	slow := *m.Past("beta", peer.Accepted+1).Checkpoint
+	slow.Time = peer.Time
+	cert, err := m.Certify(&slow)
+	must(t, err)
+	update, err := ledger.NewUpdatePeer(cert, m.Set("beta", slow.Epoch).ValidatorSet())
+	must(t, err)
+	epoch(t, m, "alpha", update)
+	epoch(t, m, "alpha")
+	epoch(t, m, "alpha")
+	// The set of the epoch after is the one that slow commits to.
+	forged := slow
+	forged.Epoch, forged.Parent = slow.Epoch+1, slow.Root()
+	set := m.Set("beta", slow.Epoch+1)
+	if set == nil || set.Root() != slow.ValidatorsRoot {
+		t.Fatal("beta has another set by then")
+	}
+	proof, err := m.Network.DoubleVote(set, &forged, offender(m))
+	must(t, err)
+	submit(t, m, "alpha", proof)
+	for range 10 {
+		epoch(t, m, "alpha")
+	}
+	late, err := m.Network.DoubleVote(set, &forged, m.Chains[1].Validators[1])
+	must(t, err)
+	refusedFault(t, m, "alpha", ledger.CodeExpired, late) // 60 s after alpha heard of the set
+}
+
 // An account answers for what it signed with a key that it has replaced since, and the
 // old key signs for nobody in the epochs after.
 func TestRotatingKeysDoesNotEscape(t *testing.T) {

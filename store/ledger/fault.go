@@ -37,11 +37,11 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if known != nil && len(s.Later) == 0 {
 		return refuse(CodeDuplicate, "the fault is recorded already")
 	}
-	set, since, err := m.offenceSet(accused.ChainID, accused.Epoch, &s.Set)
+	set, since, heard, err := m.offenceSet(accused.ChainID, accused.Epoch, &s.Set)
 	if err != nil {
 		return err
 	}
-	if age := m.params.EvidenceAge; age.Passed(since.epoch, since.time, m.epoch, m.now) {
+	if age := m.params.EvidenceAge; age.Passed(heard.epoch, heard.time, m.epoch, m.now) {
 		return refuse(CodeExpired, "the offence is older than the evidence age of %v and %d epochs", age.Time.Span(), age.Epochs)
 	}
 	if set.Root() != accused.ValidatorsRoot || accused.Accused.Len() != set.Len() {
@@ -62,11 +62,11 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	}
 	fault := &Fault{
 		Kind: uint8(verified.Kind()), Chain: []byte(accused.ChainID), Epoch: accused.Epoch,
-		Since: since.time, Recorded: m.epoch, Time: m.now, Reporter: s.Reporter,
+		Since: since, Recorded: m.epoch, Time: m.now, Reporter: s.Reporter,
 	}
 	for _, o := range verified.Offenders() {
 		offence := &Offence{
-			Fault: id, Kind: fault.Kind, Epoch: accused.Epoch, Time: since.time, Power: NewAmount(&o.Power), Total: NewAmount(&o.Total),
+			Fault: id, Kind: fault.Kind, Epoch: accused.Epoch, Time: since, Power: NewAmount(&o.Power), Total: NewAmount(&o.Total),
 			Reference: reference, Later: later,
 		}
 		if fresh, err := m.convict(accused.ChainID, o.Account, offence); err != nil {
@@ -90,39 +90,40 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	return m.haltIfFailed(fault, id, max(reference, later))
 }
 
-// moment is when a checkpoint was: its time by its own chain's clock, and the epoch of
-// ours that it belongs to, or that took its certificate.
+// moment is a time by our own clock, and the epoch of ours that it belongs to.
 type moment struct{ epoch, time uint64 }
 
 // offenceSet finds the set that signed the epoch of an offence, as this ledger
-// knows it, and when the checkpoint was that committed to it.
-func (m *machine) offenceSet(chain string, epoch uint64, travelled *attest.ValidatorSet) (*attest.Set, moment, error) {
+// knows it, and when the checkpoint was that committed to it: since by its own chain's
+// clock, and heard when this ledger knew of it. The age of evidence counts from there:
+// a peer whose clock is slow, as two thirds of it can make it, would else let it expire
+// before it could be brought.
+func (m *machine) offenceSet(chain string, epoch uint64, travelled *attest.ValidatorSet) (set *attest.Set, since uint64, heard moment, err error) {
 	if epoch == 0 {
-		return nil, moment{}, refuse(CodeInvalid, "nobody signs epoch 0")
+		return nil, 0, heard, refuse(CodeInvalid, "nobody signs epoch 0")
 	}
 	var root [32]byte
-	var since moment
 	if chain == m.spec.ID {
 		rec, err := load[SetRecord](m.tx, setKey(epoch))
 		if err != nil {
-			return nil, since, err
+			return nil, 0, heard, err
 		}
 		if rec == nil {
-			return nil, since, refuse(CodeUnknown, "the set of our epoch %d is not known yet", epoch)
+			return nil, 0, heard, refuse(CodeUnknown, "the set of our epoch %d is not known yet", epoch)
 		}
-		root, since = rec.Root, moment{epoch - 1, rec.Time}
+		root, since, heard = rec.Root, rec.Time, moment{epoch - 1, rec.Time}
 	} else {
 		if _, err := m.peer(chain); err != nil {
-			return nil, since, err
+			return nil, 0, heard, err
 		}
 		cp, err := m.checkpoint(chain, epoch-1)
 		if err != nil {
-			return nil, since, err
+			return nil, 0, heard, err
 		}
-		root, since = cp.ValidatorsRoot, moment{cp.AcceptedEpoch, cp.Time}
+		root, since, heard = cp.ValidatorsRoot, cp.Time, moment{cp.AcceptedEpoch, cp.AcceptedTime}
 	}
-	set, err := verifiedSet(travelled, root)
-	return set, since, err
+	set, err = verifiedSet(travelled, root)
+	return set, since, heard, err
 }
 
 // anyNew reports whether the proof may convict anybody of something new, before
