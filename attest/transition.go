@@ -1,5 +1,7 @@
 package attest
 
+import "github.com/meshsec/meshsec/bls"
+
 // Refuted names a checkpoint that is proven to be wrong. The zero value names none.
 type Refuted struct {
 	ChainID string
@@ -143,4 +145,39 @@ func (t *Transition) verify(law Law, set *Set) error {
 		return err
 	}
 	return law.JudgeTransition(&t.Previous, &t.Checkpoint, t.Evidence)
+}
+
+// TogetherCross adds up cross-attestations with the same claim, by members of set, into
+// one aggregate, be it of a single one. It verifies no signature that is a valid point.
+// Errors: [RuleSigner], [RuleSignature], [RuleClaim] if the claims differ, or there is
+// none.
+func TogetherCross(set *Set, votes []*CrossAttestation) (*CrossCertificate, error) {
+	if len(votes) == 0 {
+		return nil, refuse(RuleClaim, "there is none")
+	}
+	claim, signers := &votes[0].Claim, NewBits(set.Len())
+	root := claim.Root()
+	var signatures []bls.Signature
+	for _, v := range votes {
+		i, ok := set.Index(v.Signer)
+		switch {
+		case v.Claim.Root() != root:
+			return nil, refuse(RuleClaim, "two claims of epoch %d", claim.Epoch)
+		case !ok:
+			return nil, refuse(RuleSigner, "%x", v.Signer)
+		case signers.Get(i):
+			continue
+		}
+		signature, err := bls.ParseSignature(v.Signature[:])
+		if err != nil {
+			return nil, refuse(RuleSignature, "%v", err)
+		}
+		signers.Set(i)
+		signatures = append(signatures, signature)
+	}
+	sum, err := bls.Aggregate(signatures)
+	if err != nil {
+		return nil, refuse(RuleSignature, "%v", err)
+	}
+	return &CrossCertificate{cloneClaim(claim), signers, sum.Bytes()}, nil
 }

@@ -26,6 +26,7 @@ type clerk struct {
 	submitter *submitter
 	faults    *faultLog
 	divergent *divergence
+	court     *prosecutor
 	metrics   *metrics
 	log       *slog.Logger
 }
@@ -72,7 +73,9 @@ func (k *clerk) do(ctx context.Context, e effect) error {
 	case leave:
 		k.divergent.leave(e.chain, e.why)
 	case investigate:
-		k.divergent.investigate(e.ours, e.certified)
+		k.divergent.investigate(e.ours, e.certificate)
+	case lookAtClaims:
+		k.court.inbox.put(e)
 	default:
 		return fmt.Errorf("unknown effect %T", e)
 	}
@@ -173,6 +176,7 @@ func (k *clerk) keepFault(ctx context.Context, e keepFault) error {
 		}
 	}
 	k.submitter.fault(e.fault, e.reporter)
+	k.court.fault(e.fault)
 	if e.made {
 		return k.mesh.PublishFault(ctx, e.fault.Proof())
 	}

@@ -39,6 +39,7 @@ type council struct {
 	diverged string            // why we no longer attest; empty while all is well
 	faults   map[[32]byte]bool // proofs that are kept, by id
 	proven   map[offence]bool  // what they prove
+	suspects map[string]bool   // chains of which an epoch is proven to be wrong
 }
 
 // offence is what a proof convicts an account of. There can be any number of proofs of
@@ -87,7 +88,10 @@ type standing struct {
 }
 
 func newCouncil(law attest.Law, self string, key *[48]byte, chains []standing) *council {
-	c := &council{law: law, self: self, key: key, chambers: make(map[string]*chamber), faults: make(map[[32]byte]bool), proven: make(map[offence]bool)}
+	c := &council{
+		law: law, self: self, key: key, chambers: make(map[string]*chamber),
+		faults: make(map[[32]byte]bool), proven: make(map[offence]bool), suspects: make(map[string]bool),
+	}
 	for _, s := range chains {
 		ch := &chamber{
 			id: s.chain, head: s.head, certified: s.certified, set: s.set,
@@ -338,7 +342,7 @@ func (c *council) certify(ch *chamber, cert attest.VerifiedCertificate) {
 		return
 	}
 	if ours, ok := ch.recent[epoch]; ok && ours.Root() != cert.Root() {
-		c.differ(ch, &ours, cert.Checkpoint())
+		c.differ(ch, &ours, cert)
 		return
 	}
 	c.do(keepCertificate{cert})
@@ -365,12 +369,12 @@ func (ch *chamber) advance() {
 }
 
 // differ stops the attesting: our result is not the certified one.
-func (c *council) differ(ch *chamber, ours, certified *attest.Checkpoint) {
+func (c *council) differ(ch *chamber, ours *attest.Checkpoint, cert attest.VerifiedCertificate) {
 	if c.diverged != "" {
 		return
 	}
-	c.diverged = fmt.Sprintf("%s epoch %d: our %s is not the certified one", ch.id, ours.Epoch, differingField(ours, certified))
-	c.do(investigate{ours, certified})
+	c.diverged = fmt.Sprintf("%s epoch %d: our %s is not the certified one", ch.id, ours.Epoch, differingField(ours, cert.Checkpoint()))
+	c.do(investigate{ours, cert})
 }
 
 // stop says why this node must not attest any more, when others find out.

@@ -59,6 +59,7 @@ func (c *council) crossVote(v attest.VerifiedCrossVote, set *attest.Set) finding
 	switch t.Add(v) {
 	case attest.OutcomeNew:
 		b.votes = append(b.votes, v.CrossAttestation())
+		c.vouched(slot.peer)
 		if best, ok := t.Certificate(); ok && before == nil && chain == c.self {
 			c.do(confirm{best}, wake{})
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/p2p"
 	"github.com/meshsec/meshsec/store"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 // divergence is what this node knows of results that differ from certified ones. A
@@ -25,6 +26,7 @@ type divergence struct {
 	path  string // file that keeps the reason across restarts; empty: none
 	store *store.Store
 	mesh  *p2p.Node
+	court *prosecutor
 	loop  *loop
 	cases *mailbox[divergentCase]
 	log   *slog.Logger
@@ -35,8 +37,11 @@ type divergence struct {
 	warns []string
 }
 
-// divergentCase is our checkpoint of an epoch and the certified one.
-type divergentCase struct{ ours, certified *attest.Checkpoint }
+// divergentCase is our checkpoint of an epoch and the certificate of another one.
+type divergentCase struct {
+	ours        *attest.Checkpoint
+	certificate attest.VerifiedCertificate
+}
 
 // divergedFile is the name of the file in the data folder.
 const divergedFile = "diverged.txt"
@@ -130,21 +135,22 @@ func (d *divergence) found(ctx context.Context, ours, certified *attest.Checkpoi
 }
 
 // investigate looks for the first differing step, in another goroutine.
-func (d *divergence) investigate(ours, certified *attest.Checkpoint) {
-	d.cases.put(divergentCase{ours, certified})
+func (d *divergence) investigate(ours *attest.Checkpoint, certificate attest.VerifiedCertificate) {
+	d.cases.put(divergentCase{ours, certificate})
 }
 
 func (d *divergence) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, c := range d.cases.take(ctx) {
-			if err := d.found(ctx, c.ours, c.certified, d.search(ctx, c)); err != nil {
+			if err := d.found(ctx, c.ours, c.certificate.Checkpoint(), d.search(ctx, c)); err != nil {
 				return
 			}
 		}
 	}
 }
 
-// search compares our transcript with the certified one, as far as a peer has it.
+// search compares our transcript with the certified one, as far as a peer has it, and has
+// it proven where the certified one is wrong.
 func (d *divergence) search(ctx context.Context, c divergentCase) string {
 	chain, epoch := string(c.ours.ChainID), c.ours.Epoch
 	own, err := d.store.Journal(chain, epoch)
@@ -157,10 +163,32 @@ func (d *divergence) search(ctx context.Context, c divergentCase) string {
 			continue
 		}
 		entry, err := store.DecodeEntry(entries[0])
-		if err != nil || entry.Authentic(c.certified) != nil {
+		if err != nil {
 			continue
 		}
-		return differingStep(own.Transcript, entry.Transcript)
+		wrong, err := d.accuse(ctx, c.certificate, entry)
+		switch {
+		case err == nil:
+			return wrong
+		case !errors.Is(err, ledger.ErrNoBreach):
+			d.log.Debug("compare with the certified transcript", "peer", from, "error", err)
+		}
+		if entry.Authentic(c.certificate.Checkpoint()) == nil {
+			return differingStep(own.Transcript, entry.Transcript)
+		}
 	}
 	return "no peer could show the certified transcript"
+}
+
+// accuse looks for what is wrong with a certified epoch that was executed here.
+func (d *divergence) accuse(ctx context.Context, cert attest.VerifiedCertificate, entry *store.Entry) (string, error) {
+	before, err := d.store.Journal(cert.ChainID(), cert.Epoch()-1)
+	if err != nil {
+		return "", err
+	}
+	tree, err := d.store.TreeAt(cert.ChainID(), cert.Epoch()-1)
+	if err != nil {
+		return "", err
+	}
+	return d.court.accuse(ctx, cert, before.Checkpoint, tree, entry)
 }

@@ -51,9 +51,12 @@ type (
 	// investigate: our checkpoint is not the certified one. Find the first
 	// differing step, and say so.
 	investigate struct {
-		ours      *attest.Checkpoint
-		certified *attest.Checkpoint
+		ours        *attest.Checkpoint
+		certificate attest.VerifiedCertificate
 	}
+	// lookAtClaims: somebody claims to have executed a chain of which an epoch is
+	// proven to be wrong.
+	lookAtClaims struct{ peer string }
 )
 
 func (signCheckpoint) effect()     {}
@@ -69,3 +72,4 @@ func (confirm) effect()            {}
 func (wake) effect()               {}
 func (leave) effect()              {}
 func (investigate) effect()        {}
+func (lookAtClaims) effect()       {}

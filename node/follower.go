@@ -13,11 +13,16 @@ import (
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/p2p"
 	"github.com/meshsec/meshsec/store"
+	"github.com/meshsec/meshsec/store/ledger"
 	"github.com/meshsec/meshsec/store/trie"
 )
 
-// retryFetch is how long to wait before asking again for what nobody had.
-const retryFetch = time.Second
+// retryFetch is how long to wait before asking again for what nobody had, and
+// unseenRounds after how many rounds that is worth a warning.
+const (
+	retryFetch   = time.Second
+	unseenRounds = 10
+)
 
 // follower executes another chain's epochs (DESIGN §3.5): a certificate says what
 // the epoch came to, any peer brings its input, and what it comes to here must be
@@ -28,6 +33,7 @@ type follower struct {
 	execution *execution
 	mesh      *p2p.Node
 	divergent *divergence
+	court     *prosecutor
 	log       *slog.Logger
 
 	inbox  *mailbox[attest.VerifiedCertificate]
@@ -35,9 +41,9 @@ type follower struct {
 	newest atomic.Uint64 // last epoch of which somebody claims a certificate
 }
 
-func newFollower(chain string, net attest.Network, x *execution, d *divergence, log *slog.Logger) *follower {
+func newFollower(chain string, net attest.Network, x *execution, d *divergence, court *prosecutor, log *slog.Logger) *follower {
 	return &follower{
-		chain: chain, net: net, execution: x, divergent: d, log: log.With("chain", chain),
+		chain: chain, net: net, execution: x, divergent: d, court: court, log: log.With("chain", chain),
 		inbox:  newMailbox[attest.VerifiedCertificate](),
 		nudged: make(chan struct{}, 1),
 	}
@@ -85,7 +91,10 @@ func (f *follower) behind() bool { return f.newest.Load() > f.head() }
 
 // follow executes the epoch of one certificate; it tries until somebody brings it.
 func (f *follower) follow(ctx context.Context, cert attest.VerifiedCertificate) error {
-	for ctx.Err() == nil && cert.Epoch() == f.head()+1 && !f.divergent.stopped(f.chain) {
+	for round := 1; ctx.Err() == nil && cert.Epoch() == f.head()+1 && !f.divergent.stopped(f.chain); round++ {
+		if round == unseenRounds {
+			f.log.Warn("nobody shows what was certified: the epoch is not followed, and not attested, until somebody does", "epoch", cert.Epoch())
+		}
 		for _, from := range f.mesh.SyncPeers() {
 			entries, err := f.mesh.FetchEpochs(ctx, from, f.chain, cert.Epoch(), 1)
 			if err != nil || len(entries) == 0 {
@@ -151,7 +160,7 @@ func (f *follower) advanceFrom(ctx context.Context, from peer.ID) error {
 			if err != nil {
 				return err
 			}
-			if err := f.apply(ctx, cert, entry); err != nil {
+			if err := f.apply(ctx, cert, entry); err != nil || f.divergent.stopped(f.chain) {
 				return err
 			}
 		}
@@ -168,21 +177,42 @@ func (f *follower) apply(ctx context.Context, cert attest.VerifiedCertificate, e
 		return err
 	}
 	certified := cert.Checkpoint()
-	if err := entry.Authentic(certified); err != nil {
-		return err
-	}
 	head := f.execution.store.Head(f.chain)
 	if certified.Parent != head.Root {
+		if err := entry.Authentic(certified); err != nil {
+			return err
+		}
 		// Both are certified: the chain has forked, and neither branch is followed.
 		f.divergent.leave(f.chain, fmt.Sprintf("epoch %d continues %x, certified was %x", certified.Epoch, certified.Parent, head.Root))
 		return nil
 	}
-	r, err := f.execution.run(entry.Input)
-	if err != nil {
+	r, err := f.execute(certified, entry)
+	switch {
+	case err == nil && r.Checkpoint.Root() == cert.Root():
+		return f.execution.commit(ctx, r, &cert)
+	case err != nil && (isOurs(err) || ctx.Err() != nil):
 		return err
 	}
-	if r.Checkpoint.Root() != cert.Root() {
+	tree, failed := f.execution.store.Tree(f.chain)
+	if failed != nil {
+		return failed
+	}
+	// What was certified is wrong, or the peer brought something else.
+	switch wrong, unproven := f.court.accuse(ctx, cert, head.Checkpoint, tree, entry); {
+	case unproven == nil:
+		f.divergent.leave(f.chain, wrong)
+		return nil
+	case err == nil: // what is certified is what this peer has, and we come to something else
+		f.log.Error("the difference can't be proven", "epoch", certified.Epoch, "error", unproven)
 		return f.divergent.found(ctx, r.Checkpoint, certified, differingStep(r.Transcript, entry.Transcript))
 	}
-	return f.execution.commit(ctx, r, &cert)
+	return err
+}
+
+// execute runs the input of an entry that is about a certified epoch.
+func (f *follower) execute(certified *attest.Checkpoint, entry *store.Entry) (*ledger.Result, error) {
+	if err := entry.Authentic(certified); err != nil {
+		return nil, err
+	}
+	return f.execution.run(entry.Input)
 }

@@ -44,24 +44,27 @@ type Options struct {
 	Registry *prometheus.Registry                       // instead of a new one
 	Clock    Clock                                      // instead of time.Now
 	InMemory bool                                       // nothing is written but the guard
+	// Misbehave lets the API tell the node to certify what is wrong. For test networks.
+	Misbehave bool
 }
 
 // Node is one member of the mesh. Make it with [New], run it once with [Node.Run],
 // and close it.
 type Node struct {
-	cfg       Config
-	log       *slog.Logger
-	outside   outside
-	loop      *loop
-	handler   *handler
-	mesh      *p2p.Node
-	clerk     *clerk
-	divergent *divergence
-	followers map[string]*follower
-	submitter *submitter
-	home      *home
-	syncer    *syncer
-	view      *view
+	cfg        Config
+	log        *slog.Logger
+	outside    outside
+	loop       *loop
+	handler    *handler
+	mesh       *p2p.Node
+	clerk      *clerk
+	divergent  *divergence
+	prosecutor *prosecutor
+	followers  map[string]*follower
+	submitter  *submitter
+	home       *home
+	syncer     *syncer
+	view       *view
 
 	api    net.Listener // nil: no API
 	closed sync.Once
@@ -92,7 +95,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, o Options) (n *Node,
 func open(ctx context.Context, cfg Config, log *slog.Logger, o Options) (w outside, err error) {
 	w = outside{
 		manifest: o.Manifest, signer: o.Signer, dial: o.Chain, identity: o.Identity, libp2p: o.Libp2p,
-		registry: o.Registry, clock: o.Clock, version: o.Version,
+		registry: o.Registry, clock: o.Clock, version: o.Version, misbehave: o.Misbehave,
 	}
 	defer func() {
 		if err != nil {
@@ -245,6 +248,7 @@ func (n *Node) parts() []part {
 		{name: "mesh", start: n.mesh.Start, stop: n.mesh.Close},
 		{name: "clerk", run: quiet(n.clerk.run)},
 		{name: "divergence", run: quiet(n.divergent.run)},
+		{name: "prosecutor", run: quiet(n.prosecutor.run)},
 		{name: "submitter", run: quiet(n.submitter.run)},
 	}
 	for _, id := range n.outside.manifest.ChainIDs() {
@@ -342,7 +346,11 @@ func (n *Node) serve(ctx context.Context) error {
 
 // Handler is the API, for who serves it elsewhere.
 func (n *Node) Handler() http.Handler {
-	return api.Handler(n.view, promhttp.HandlerFor(n.outside.registry, promhttp.HandlerOpts{}), n.log)
+	var b api.Backend = n.view
+	if n.outside.misbehave {
+		b = misbehaving{n.view, n.view.execution.misdeed, n.outside.store, n.log}
+	}
+	return api.Handler(b, promhttp.HandlerFor(n.outside.registry, promhttp.HandlerOpts{}), n.log)
 }
 
 // Status is the node at this moment.

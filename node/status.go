@@ -99,7 +99,7 @@ func (v *view) missing(s *api.Status, atTip bool) string {
 		return "no peer was asked yet what it knows"
 	}
 	for _, id := range v.manifest.ChainIDs() {
-		if n := v.syncer.behind(id); n > 1 {
+		if n := v.syncer.behind(id); n > 1 && !v.divergent.stopped(id) { // what is no longer followed is in the warnings
 			return fmt.Sprintf("%s is %d epochs behind", id, n)
 		}
 	}

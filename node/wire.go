@@ -20,17 +20,18 @@ import (
 
 // outside is all of the world that a node touches, opened or ready to be opened.
 type outside struct {
-	manifest *ledger.Manifest
-	store    *store.Store
-	signer   Signer // nil: the node only follows
-	account  ledger.AccountID
-	dial     func(context.Context) (chain.Chain, error)
-	identity crypto.PrivKey
-	libp2p   []libp2p.Option
-	registry *prometheus.Registry
-	clock    Clock
-	folder   string // for what the node itself writes; empty in memory
-	version  string
+	manifest  *ledger.Manifest
+	store     *store.Store
+	signer    Signer // nil: the node only follows
+	account   ledger.AccountID
+	dial      func(context.Context) (chain.Chain, error)
+	identity  crypto.PrivKey
+	libp2p    []libp2p.Option
+	registry  *prometheus.Registry
+	clock     Clock
+	folder    string // for what the node itself writes; empty in memory
+	version   string
+	misbehave bool // the API may tell the node to
 }
 
 // wire builds the rooms of a node and connects them. This page is the flow:
@@ -69,14 +70,16 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 	if err != nil {
 		return nil, err
 	}
-	execution := &execution{w.manifest, spec.ID, w.store, loop, faults, count, log}
+	court := newProsecutor(w.manifest, law, w.store, loop, log)
+	divergent.court = court
+	execution := &execution{w.manifest, spec.ID, w.store, loop, faults, count, new(misdeed), log}
 	followers := make(map[string]*follower)
 	for _, id := range w.manifest.ChainIDs() {
 		if id != spec.ID {
-			followers[id] = newFollower(id, net, execution, divergent, log)
+			followers[id] = newFollower(id, net, execution, divergent, court, log)
 		}
 	}
-	byMesh := newFollower(spec.ID, net, execution, divergent, log)
+	byMesh := newFollower(spec.ID, net, execution, divergent, court, log)
 
 	// What the home chain is told.
 	desk := &desk{manifest: w.manifest, spec: spec, reporter: reporter(w, spec, key), archive: w.store}
@@ -98,21 +101,21 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 	if err != nil {
 		return nil, err
 	}
-	divergent.mesh, byMesh.mesh = mesh, mesh
+	divergent.mesh, byMesh.mesh, court.mesh = mesh, mesh, mesh
 	for _, f := range followers {
 		f.mesh = mesh
 	}
 	syncer := newSyncer(w.manifest, spec, w.store, mesh, loop, followers, home, log)
 	clerk := &clerk{
 		net: net, self: spec.ID, signer: w.signer, store: w.store, mesh: mesh, loop: loop,
-		followers: followers, submitter: submitter, faults: faults, divergent: divergent, metrics: count, log: log,
+		followers: followers, submitter: submitter, faults: faults, divergent: divergent, court: court, metrics: count, log: log,
 	}
 	view := &view{
 		cfg: cfg, version: w.version, manifest: w.manifest, key: key, account: desk.reporter, store: w.store, mesh: mesh,
 		home: home, syncer: syncer, execution: execution, faults: faults, divergent: divergent, desk: desk, loop: loop,
 	}
 	n := &Node{
-		cfg: cfg, log: log, outside: w, loop: loop, handler: handler, mesh: mesh, clerk: clerk, divergent: divergent,
+		cfg: cfg, log: log, outside: w, loop: loop, handler: handler, mesh: mesh, clerk: clerk, divergent: divergent, prosecutor: court,
 		followers: followers, submitter: submitter, home: home, syncer: syncer, view: view,
 	}
 	return n, n.remember(execution)
@@ -188,6 +191,7 @@ func (n *Node) remember(x *execution) error {
 			}
 			c.know(verified)
 			n.submitter.fault(verified, ledger.AccountID{})
+			n.prosecutor.fault(verified)
 			ids = append(ids, f.ID)
 		}
 		if len(list) < faultPage {

@@ -188,6 +188,7 @@ type member struct {
 	index     int
 	folder    string // on disk; empty: the store is in memory
 	guard     string
+	misbehave bool
 
 	node *node.Node
 	stop func()
@@ -226,7 +227,7 @@ func (m *member) options() node.Options {
 	t := m.world.t
 	link := simnet.LinkSettings{BitsPerSecond: 50 * simlibp2p.OneMbps}
 	o := node.Options{
-		Version: "test", Manifest: m.world.network.Manifest, Identity: m.identity(), InMemory: m.folder == "",
+		Version: "test", Manifest: m.world.network.Manifest, Identity: m.identity(), InMemory: m.folder == "", Misbehave: m.misbehave,
 		Chain: func(context.Context) (chain.Chain, error) { return m.world.chains[m.chain].client(m.name), nil },
 		Libp2p: []libp2p.Option{
 			simlibp2p.QUICSimnet(m.world.net, simnet.NodeBiDiLinkSettings{Downlink: link, Uplink: link}),

@@ -91,6 +91,9 @@ func Handler(b Backend, metrics http.Handler, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /healthz", answer(s, s.health))
 	mux.HandleFunc("GET /readyz", answer(s, s.ready))
 	mux.Handle("GET /metrics", metrics)
+	if m, ok := b.(Misbehaver); ok {
+		mux.HandleFunc("POST /v1/misbehave", answer(s, misbehave(m)))
+	}
 	mux.HandleFunc("/", answer(s, func(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("%s %s: %w; see the routes in the documentation of package api", r.Method, r.URL.Path, ErrNotFound)
 	}))

@@ -134,3 +134,21 @@ func (in *EpochInput) OperationsByID() map[[32]byte][]byte {
 	}
 	return out
 }
+
+// DescribeBreach says in a few words what evidence is about.
+func DescribeBreach(evidence []byte) string {
+	b := new(Breach)
+	if b.UnmarshalSSZ(evidence) != nil {
+		return "unreadable evidence"
+	}
+	if len(b.Excerpt) == 0 {
+		return breachName(b.Rule)
+	}
+	at := b.First // the step that is wrong
+	if n := uint64(len(b.Excerpt)); b.Rule == BreachOrder || b.Rule == BreachStep {
+		at += n - 1
+	} else if b.Rule == BreachNext {
+		at += n - 2
+	}
+	return fmt.Sprintf("%s, at step %d of %d", breachName(b.Rule), at, b.Steps)
+}
