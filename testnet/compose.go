@@ -57,7 +57,7 @@ func (t *Testnet) composeDevchain(b *strings.Builder, c *Chain) {
 }
 
 func (t *Testnet) composeNode(b *strings.Builder, n *Node) {
-	t.composeService(b, n.Name, fmt.Sprintf("[start, --config, %s/nodes/%s/%s]", seedPath, n.Name, configFile))
+	t.composeService(b, n.Name, fmt.Sprintf("[start, --misbehave, --config, %s/nodes/%s/%s]", seedPath, n.Name, configFile))
 	fmt.Fprintf(b, "    networks: [mesh]\n")
 	fmt.Fprintf(b, "    ports: [\"%s:%s\", \"%s:%s\"]\n", n.P2P, innerP2P, n.API, innerAPI)
 	fmt.Fprintf(b, "    volumes: [\"./%[1]s:%[2]s/%[1]s:ro\", \"./nodes/%[3]s:%[2]s/nodes/%[3]s:ro\", \"%[3]s:%[4]s\"]\n",

@@ -67,6 +67,7 @@ type trial struct {
 	chain     *Chain
 	offender  *Node
 	witnesses []Service // nodes that were ready when it began
+	ledgers   []*Chain  // on which it must have consequences, and which must agree afterwards
 	epoch     uint64
 	second    time.Time // of the second vote; of the evidence that tells of it
 	id        [32]byte
@@ -108,12 +109,16 @@ func (t *Testnet) try(ctx context.Context, what crime, chain string, validator i
 	if err := t.mustRun(ctx); err != nil {
 		return nil, err
 	}
-	r := &trial{o: newObserver(t), s: s, crime: what, chain: c, offender: c.Nodes[validator]}
-	defer s.abandon()
-	return r.run(ctx)
+	return t.trial(what, c, validator, s).run(ctx)
+}
+
+// trial is one of a validator, on every ledger.
+func (t *Testnet) trial(what crime, c *Chain, validator int, s *Screen) *trial {
+	return &trial{o: newObserver(t), s: s, crime: what, chain: c, offender: c.Nodes[validator], ledgers: t.Chains}
 }
 
 func (r *trial) run(ctx context.Context) (*FaultReport, error) {
+	defer r.s.abandon()
 	v := r.o.look(ctx)
 	if err := r.prepare(v); err != nil {
 		return nil, err
@@ -253,7 +258,7 @@ func (r *trial) follow(ctx context.Context) (*FaultReport, error) {
 // everywhere is the latest of the moments on all ledgers; a ledger without one is
 // named.
 func (r *trial) everywhere(moments map[string]uint64) (missing string, last uint64) {
-	for _, c := range r.o.t.Chains {
+	for _, c := range r.ledgers {
 		if moments[c.ID] == 0 {
 			return c.ID, 0
 		}
@@ -340,7 +345,7 @@ func (r *trial) audit(ctx context.Context) (slashes []FaultSlash, err error) {
 	r.s.begin("conservation")
 	for i, n := range r.witnesses {
 		var here []FaultSlash
-		for _, c := range r.o.t.Chains {
+		for _, c := range r.ledgers {
 			l, err := r.o.clients[n.Name].Ledger(ctx, c.ID)
 			if err != nil {
 				return nil, fmt.Errorf("read ledger %s of node %s: %w", c.ID, n.Name, err)
@@ -356,7 +361,7 @@ func (r *trial) audit(ctx context.Context) (slashes []FaultSlash, err error) {
 		}
 		slashes = here
 	}
-	r.s.end("holds on %d ledgers of %d nodes", len(r.o.t.Chains), len(r.witnesses))
+	r.s.end("holds on %d ledgers of %d nodes", len(r.ledgers), len(r.witnesses))
 	return slashes, nil
 }
 
@@ -391,13 +396,13 @@ func (r *trial) agree(ctx context.Context) error {
 	var v *view
 	err := poll(ctx, pace, func() (bool, error) {
 		v = r.o.look(ctx)
-		if executed == nil && len(v.ledgers) == len(r.o.t.Chains) {
+		if executed == nil && len(v.ledgers) >= len(r.ledgers) {
 			executed = map[string]uint64{}
 			for chain, l := range v.ledgers {
 				executed[chain] = l.Epoch
 			}
 		}
-		for _, c := range r.o.t.Chains {
+		for _, c := range r.ledgers {
 			same, ready := v.agreement(c.ID)
 			if executed == nil || same < ready || ready < len(r.witnesses) || v.epochs[c.ID] < executed[c.ID] {
 				return false, nil
@@ -412,16 +417,17 @@ func (r *trial) agree(ctx context.Context) error {
 	return nil
 }
 
-// twoOf is what was signed in a fault of a kind.
-var twoOf = map[string]string{
+// signedIn is what was signed in a fault of a kind.
+var signedIn = map[string]string{
 	attest.FaultDoubleVote.String():            "two different checkpoints",
 	attest.FaultConsensusEquivocation.String(): "two different blocks at one height",
+	attest.FaultInvalidTransition.String():     "what its operations do not lead to as the result",
 }
 
 // Lines tell the report to people.
 func (f *FaultReport) Lines() []string {
 	lines := []string{
-		fmt.Sprintf("%s signed %s of epoch %d of %s, which is a %s.", strings.Join(f.OffenderNames, ", "), twoOf[f.Kind], f.Epoch, f.Chain, f.Kind),
+		fmt.Sprintf("%s signed %s of epoch %d of %s, which is %s %s.", strings.Join(f.OffenderNames, ", "), signedIn[f.Kind], f.Epoch, f.Chain, article(f.Kind), f.Kind),
 		"What stood behind that signature is slashed, up to the ratio that its owner had agreed to:",
 		"",
 	}
@@ -435,7 +441,22 @@ func (f *FaultReport) Lines() []string {
 	lines = append(lines, align(rows, 3)...)
 	seconds := func(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }
 	return append(lines, "",
-		fmt.Sprintf("From the second signature it took %s until all nodes had the proof, %s until every ledger had it frozen, %s until all was slashed.",
-			seconds(f.Milliseconds.Proof), seconds(f.Milliseconds.FrozenEverywhere), seconds(f.Milliseconds.ExecutedEverywhere)),
+		fmt.Sprintf("From the %s it took %s until all nodes had the proof, %s until every ledger had it frozen, %s until all was slashed.",
+			lastAct(f.Kind), seconds(f.Milliseconds.Proof), seconds(f.Milliseconds.FrozenEverywhere), seconds(f.Milliseconds.ExecutedEverywhere)),
 		fmt.Sprintf("Fault %x", f.Fault))
+}
+
+func article(kind string) string {
+	if strings.ContainsAny(kind[:min(1, len(kind))], "aeiou") {
+		return "an"
+	}
+	return "a"
+}
+
+// lastAct is what completes a fault of a kind.
+func lastAct(kind string) string {
+	if kind == attest.FaultInvalidTransition.String() {
+		return "certificate"
+	}
+	return "second signature"
 }

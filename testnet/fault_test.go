@@ -39,7 +39,7 @@ func trialOn(t *testing.T) (*trial, map[string]*fakeNode) {
 			nodes[s.Name].ledgers[chain] = l
 		}
 	}
-	return &trial{o: newObserver(n), crime: doubleVote, chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), epoch: 5, second: second}, nodes
+	return &trial{o: newObserver(n), crime: doubleVote, chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), ledgers: n.Chains, epoch: 5, second: second}, nodes
 }
 
 func TestReportTellsWhoLostWhatAndWhen(t *testing.T) {

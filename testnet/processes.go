@@ -28,7 +28,7 @@ func newProcesses(t *Testnet) (*processes, error) {
 		if s.Node == nil {
 			return exec.Command(self, "devchain", "--home", t.devchainDir(s.Chain.ID), "--rpc", s.Chain.RPC)
 		}
-		return exec.Command(self, "start", "--config", t.nodeConfig(s.Name))
+		return exec.Command(self, "start", "--misbehave", "--config", t.nodeConfig(s.Name))
 	}}, nil
 }
 

@@ -20,6 +20,10 @@ type Mesh struct {
 	// Misplaced reports whether an accusation names another epoch than that of its
 	// height, which the manifest tells; nil: not checked.
 	Misplaced func(attest.Accusation) bool
+
+	// Breach says in a few words what the evidence of an invalid transition is about;
+	// nil: nothing is said.
+	Breach func(evidence []byte) string
 }
 
 // ErrManifest: the proof is about what the manifest says of its chain, and that was not
@@ -159,10 +163,14 @@ func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
 
 func (m Mesh) signed(r *reportWriter, set *attest.Set, p *attest.FaultProof) (Report, error) {
 	fault, err := attest.VerifyFault(m.Law, set, p)
-	if errors.Is(err, attest.RuleUnsupported) {
+	switch {
+	case errors.Is(err, attest.RuleUnsupported):
 		return Report{}, ErrManifest
-	}
-	if !r.step("signatures", err, "both are valid on network %s", m.Law.Network()) {
+	case attest.FaultKind(p.Kind) == attest.FaultInvalidTransition:
+		if !m.transition(r, p, err) {
+			return r.Report, nil
+		}
+	case !r.step("signatures", err, "both are valid on network %s", m.Law.Network()):
 		return r.Report, nil
 	}
 	for _, o := range fault.Offenders() {

@@ -29,6 +29,8 @@ other key it lets the validator sign against itself, which is slashed.`,
 	// The name of the configuration's key, which the node's own advice uses.
 	cmd.Flags().BoolVar(&o.ResetCorrupt, "reset-corrupt", false, "the same as --reset-store")
 	_ = cmd.Flags().MarkHidden("reset-corrupt") // it exists
+	cmd.Flags().BoolVar(&o.Misbehave, "misbehave", false, "let the API make this node certify what is wrong: for test networks")
+	_ = cmd.Flags().MarkHidden("misbehave") // it exists
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		config, err := at.load()
 		if err != nil {

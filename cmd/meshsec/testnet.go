@@ -203,7 +203,7 @@ func printLines(cmd *cobra.Command, lines []string) error {
 }
 
 func newTestnetFault() *cobra.Command {
-	return newGroup("fault", "Make a validator break a rule", newTestnetDoubleVote(), newTestnetEquivocation())
+	return newGroup("fault", "Make a validator break a rule", newTestnetDoubleVote(), newTestnetEquivocation(), newTestnetWrongEpoch())
 }
 
 func newTestnetDoubleVote() *cobra.Command {
@@ -248,10 +248,7 @@ func newTestnetCrime(commit func(*testnet.Testnet, context.Context, string, int,
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), report)
-		}
-		return printLines(cmd, append([]string{""}, report.Lines()...))
+		return printFaultReport(cmd, report, *asJSON)
 	}
 	return cmd
 }

@@ -33,7 +33,7 @@ var verifiers = []struct {
 	kinds  []attest.FaultKind
 	verify func(verifyInput) ([]evidence.Report, error)
 }{
-	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing}, verifyOwn},
+	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultInvalidTransition, attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing}, verifyOwn},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.Comet{Kind: in.kind, ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
 	}},
@@ -44,7 +44,7 @@ var verifiers = []struct {
 
 // verifyOwn judges this protocol's own proofs.
 func verifyOwn(in verifyInput) ([]evidence.Report, error) {
-	m := evidence.Mesh{ChainID: in.chainID, Sets: in.validators}
+	m := evidence.Mesh{ChainID: in.chainID, Sets: in.validators, Breach: ledger.DescribeBreach}
 	if in.manifest != nil {
 		m.Law, m.Misplaced = in.manifest.Law(), in.manifest.Misplaced
 	}
@@ -59,6 +59,8 @@ hold; "-" is standard input:
 
   double_vote              a proof of this protocol: what "meshsec fault show --json" or
                            the API prints, or its bytes, also in hex
+  invalid_transition       the same; the steps in question are run again by the rules of
+                           the network in --manifest
   consensus_equivocation   the same; CometBFT's DuplicateVoteEvidence in JSON as Go or
                            protobuf write it, a block that carries some, the message
                            submit-consumer-double-voting, or its two files
