@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -12,7 +13,9 @@ import (
 
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	"github.com/cometbft/cometbft/types"
+	"github.com/cosmos/gogoproto/jsonpb"
 	"github.com/cosmos/gogoproto/proto"
 	"pgregory.net/rapid"
 
@@ -331,4 +334,45 @@ func FuzzCometProto(f *testing.F) {
 		}
 		checkUntouched(t, data, func() { _, _ = knows.Verify(data) })
 	})
+}
+
+// Evidence of a main network and of Interchain Security's tests, in protobuf.
+func TestRealEvidenceInProtobuf(t *testing.T) {
+	var block struct {
+		Result coretypes.ResultBlock `json:"result"`
+	}
+	raw := vector(t, "cometbft", "osmosis-1_block_15317185.json")
+	must(t, cmtjson.Unmarshal(raw, &block))
+	if block.Result.Block == nil {
+		must(t, cmtjson.Unmarshal(raw, &block.Result))
+	}
+	list, err := block.Result.Block.Evidence.ToProto()
+	must(t, err)
+	knows := evidence.Comet{ChainID: "osmosis-1", Keys: [][]byte{[]byte(osmosisKey)}}
+	for form, file := range written(bytesOf(t, list), "tendermint.types.EvidenceList") {
+		r := one(t, knows, file)
+		valid(t, r, "consensus_equivocation", "osmosis-1", 15317184, evidence.Offender{Name: "2D159B72D40C1C1DADDF24D2511200001B74ED84", Power: "737515", Total: "367532352"})
+		if t.Failed() {
+			t.Fatal(form)
+		}
+	}
+
+	fromJSON := func(text []byte, m proto.Message) comet.Message {
+		u := jsonpb.Unmarshaler{AllowUnknownFields: true}
+		must(t, u.Unmarshal(bytes.NewReader(text), m))
+		return bytesOf(t, m)
+	}
+	m := comet.Message(nil)
+	header := fromJSON(vector(t, "cometbft", "ics_infraction_header.json"), &cmtproto.LightBlock{})
+	double := fromJSON(vector(t, "cometbft", "ics_double_vote_evidence.json"), &cmtproto.DuplicateVoteEvidence{})
+	message := m.Bytes(1, []byte("cosmos1")).Embed(2, double).Embed(3, header)
+	valid(t, one(t, evidence.Comet{}, message), "consensus_equivocation", "consumer", 25, evidence.Offender{Name: "6821B5870F39673ED8960A6CCB6EB720954910C0", Power: "100", Total: "300"})
+
+	var attack map[string]json.RawMessage
+	parse(t, vector(t, "cometbft", "ics_light_client_attack.json"), &attack)
+	misbehaviour := m.Embed(2, fromJSON(attack["header_1"], &cmtproto.LightBlock{})).Embed(3, fromJSON(attack["header_2"], &cmtproto.LightBlock{}))
+	want := one(t, evidence.Comet{}, vector(t, "cometbft", "ics_light_client_attack.json"))
+	if r := one(t, evidence.Comet{}, m.Bytes(1, []byte("cosmos1")).Embed(2, misbehaviour)); !reflect.DeepEqual(r, want) || !r.Valid || len(r.Offenders) != 4 {
+		t.Errorf("%+v, want %+v", r, want)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	cmtjson "github.com/cometbft/cometbft/libs/json"
+	coretypes "github.com/cometbft/cometbft/rpc/core/types"
 	"github.com/cometbft/cometbft/types"
 
 	"github.com/meshsec/meshsec/attest"
@@ -44,6 +46,7 @@ func TestFraudProofsDocument(t *testing.T) {
 	ok(t, err)
 	files := map[string]string{
 		"block.json":             vectorFile(t, "cometbft", "osmosis-1_block_15317185.json"),
+		"evidence.pb":            osmosisProto(t),
 		"evidence.json":          vectorFile(t, "cometbft", "ics_double_vote_evidence.json"),
 		"infraction_header.json": vectorFile(t, "cometbft", "ics_infraction_header.json"),
 		"misbehaviour.json":      vectorFile(t, "cometbft", "ics_light_client_attack.json"),
@@ -78,9 +81,28 @@ func TestFraudProofsDocument(t *testing.T) {
 			t.Errorf("meshsec %s prints\n%s\nand the document says\n%s", text, got+r.err, want)
 		}
 	}
-	if commands != 3 {
+	if commands != 4 {
 		t.Errorf("%d commands in the document", commands)
 	}
+}
+
+// osmosisProto is a file with the evidence of that block as CometBFT encodes it.
+func osmosisProto(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(vectorFile(t, "cometbft", "osmosis-1_block_15317185.json"))
+	ok(t, err)
+	var answer struct {
+		Result coretypes.ResultBlock `json:"result"`
+	}
+	ok(t, cmtjson.Unmarshal(b, &answer))
+	if answer.Result.Block == nil {
+		ok(t, cmtjson.Unmarshal(b, &answer.Result))
+	}
+	m, err := types.EvidenceToProto(answer.Result.Block.Evidence.Evidence[0])
+	ok(t, err)
+	encoded, err := m.Marshal()
+	ok(t, err)
+	return write(t, t.TempDir(), "evidence.pb", string(encoded))
 }
 
 func TestFaultVerifyOfForeignEvidence(t *testing.T) {
