@@ -37,6 +37,7 @@ type built struct {
 	law      attest.Law
 	manifest *ledger.Manifest // nil: not given
 	set      []byte
+	chainID  string // that it must be about, empty: any
 }
 
 // builders make proofs of one kind each, of all that is in the input, in the order in
@@ -242,7 +243,7 @@ func (in *raw) built(proof *attest.FaultProof, set *attest.Set, err error) (*bui
 		return nil, err
 	}
 	encoded, err := attest.EncodeValidatorSet(set.ValidatorSet())
-	return &built{proof: proof, manifest: in.manifest, set: encoded}, err
+	return &built{proof: proof, manifest: in.manifest, set: encoded, chainID: in.chainID}, err
 }
 
 // setsOf are the sets that may have signed an epoch: those of --validators and of more
@@ -327,7 +328,7 @@ func copyFault(cmd *cobra.Command, in *raw, id string) ([]*built, error) {
 		return nil, err
 	}
 	set, err := in.setOf(cmd.Context(), x.Chain, x.Epoch)
-	return []*built{{proof, law, in.manifest, set}}, err
+	return []*built{{proof, law, in.manifest, set, in.chainID}}, err
 }
 
 // proofFile is what a proof is written as.
@@ -398,7 +399,7 @@ func (b *built) judge() (*evidence.Report, *proofFile, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m := evidence.Mesh{Law: b.law, Sets: [][]byte{b.set}}
+	m := evidence.Mesh{ChainID: b.chainID, Law: b.law, Sets: [][]byte{b.set}, Breach: ledger.DescribeBreach}
 	if b.manifest != nil {
 		m.Misplaced = b.manifest.Misplaced
 	}

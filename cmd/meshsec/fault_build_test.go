@@ -137,6 +137,7 @@ func TestWhatIsNoFaultIsNotBuilt(t *testing.T) {
 		{exitUsage, "no such file", []string{a, filepath.Join(dir, "missing")}},
 		{exitUsage, "read the validators", []string{a, b, "--validators", write(t, dir, "set.json", `{"set":"00"}`)}},
 		{exitUsage, `--kind is "amnesia", want one of double_vote`, []string{a, b, "--kind", "amnesia"}},
+		{exitFailed, "the proof is about chain alpha, not beta", []string{a, b, "--chain-id", "beta"}},
 		{exitUsage, "FILE is missing", nil},
 	} {
 		fails(t, tc.code, []string{tc.want}, append([]string{"fault", "build", "--manifest", manifest, "--node", n.url, "--out", out}, tc.args...)...)
