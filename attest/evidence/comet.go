@@ -21,7 +21,7 @@ type Comet struct {
 
 // maxCometForms is how often all signatures together are tried in another form: what is no
 // signature takes some milliseconds, in a few hundred bytes.
-const maxCometForms = 64
+const maxCometForms = 32
 
 // Verify judges all evidence in files, in their order. Files may also hold what the
 // evidence is compared with: signed headers, and headers with validators.

