@@ -58,9 +58,9 @@ type ethCase struct {
 	chain    *ethereum.Chain // nil: only the file's domains are known
 	decoded  *ethDecoded     // nil: the objects are there
 	given    EthereumKeys
-	messages [2][32]byte        // signing roots
-	accused  []uint64           // who is in both sides, sorted
-	signers  [2][]bls.PublicKey // of those in the sides, in their order
+	messages [2][32]byte   // signing roots
+	accused  []uint64      // who is in both sides, sorted
+	sums     [2]bls.KeySum // of the keys of each side's signers
 }
 
 // Needs is what a caller must give for [Ethereum.Verify] to have anything to judge
@@ -325,8 +325,10 @@ func (c *ethCase) domain() (string, error) {
 	return "computed from fork version and genesis validators root", nil
 }
 
-// findKeys finds the key of every signer. Whoever is in both sides is parsed once:
-// that is what a large slashing costs.
+// findKeys adds up the keys of the signers of each side, without keeping them: the
+// largest vote has too many. Whoever is accused, and all keys that the file brings, are
+// parsed, once. The keys that were given, of those who are accused of nothing, are taken
+// as the caller vouches for them, which is what a large slashing would cost.
 func (c *ethCase) findKeys() (string, error) {
 	first, second := c.sides[0], c.sides[1]
 	owners := make(map[[48]byte]uint64)
@@ -334,34 +336,30 @@ func (c *ethCase) findKeys() (string, error) {
 		if c.decoded != nil && len(side.keys) != len(side.who) {
 			return "", fmt.Errorf("%s has %d keys for %d indices: the others are unknown", side.name, len(side.keys), len(side.who))
 		}
-		c.signers[n] = make([]bls.PublicKey, 0, len(side.who))
 		for i, index := range side.who {
 			encoded, err := c.keyOf(side, i)
 			if err != nil {
 				return "", err
 			}
-			if n == 1 {
-				if at, both := slices.BinarySearch(first.who, index); both {
-					key := c.signers[0][at]
-					if b := key.Bytes(); !slices.Equal(b[:], encoded) {
-						return "", fmt.Errorf("validator %d has two keys", index)
-					}
-					c.signers[1] = append(c.signers[1], key)
-					continue
+			_, accused := slices.BinarySearch(c.accused, index)
+			if accused && n == 1 {
+				at, _ := slices.BinarySearch(first.who, index)
+				if b, err := c.keyOf(first, at); err != nil || !slices.Equal(b, encoded) {
+					return "", fmt.Errorf("validator %d has two keys", index)
 				}
+				continue // it was added to both
 			}
-			key, err := bls.ParsePublicKey(encoded)
-			if err != nil {
+			if err := c.addKey(n, encoded, accused); err != nil {
 				return "", fmt.Errorf("validator %d: %w", index, err)
 			}
-			c.signers[n] = append(c.signers[n], key)
 			if c.given != nil {
 				continue // EthereumKeys has no key twice
 			}
-			if owner, taken := owners[key.Bytes()]; taken {
+			key := [48]byte(encoded)
+			if owner, taken := owners[key]; taken {
 				return "", fmt.Errorf("validators %d and %d have the same key", owner, index)
 			}
-			owners[key.Bytes()] = index
+			owners[key] = index
 		}
 	}
 	detail := fmt.Sprintf("keys: %d", len(first.who)+len(second.who)-len(c.accused))
@@ -369,6 +367,21 @@ func (c *ethCase) findKeys() (string, error) {
 		detail += ", which the file itself brings: nothing here shows that they belong to these validators"
 	}
 	return detail, nil
+}
+
+// addKey adds a key to the sum of a side, or of both if its owner is accused.
+func (c *ethCase) addKey(side int, encoded []byte, accused bool) error {
+	if c.given != nil && !accused {
+		return c.sums[side].AddVouched(encoded)
+	}
+	key, err := bls.ParsePublicKey(encoded)
+	if err != nil {
+		return err
+	}
+	if accused {
+		return errors.Join(c.sums[0].Add(key), c.sums[1].Add(key))
+	}
+	return c.sums[side].Add(key)
 }
 
 func (c *ethCase) keyOf(side *ethSide, i int) ([]byte, error) {
@@ -386,23 +399,22 @@ func (c *ethCase) keyOf(side *ethSide, i int) ([]byte, error) {
 	return side.keys[i], nil
 }
 
-// signature is FastAggregateVerify, summing the keys first, since the largest vote
-// has too many of them to copy. The results are the same: no keys, an infinite sum
-// and an infinite signature are all refused.
+// signature is FastAggregateVerify with the sum of the keys. The results are the same:
+// no keys, an infinite sum and an infinite signature are all refused.
 func (c *ethCase) signature(n int) (string, error) {
-	name, keys := c.sides[n].name, c.signers[n]
+	name, signers := c.sides[n].name, len(c.sides[n].who)
 	signature, err := bls.ParseSignature(c.sides[n].signature)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
-	sum, err := bls.AggregatePublicKeys(keys)
+	sum, err := c.sums[n].PublicKey()
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	if !bls.Verify(sum, c.messages[n][:], signature) {
-		return "", fmt.Errorf("%s: the signature is not that of its signers (%d) over this object on this chain", name, len(keys))
+		return "", fmt.Errorf("%s: the signature is not that of its signers (%d) over this object on this chain", name, signers)
 	}
-	return fmt.Sprintf("signers: %d, signing root %#x", len(keys), c.messages[n]), nil
+	return fmt.Sprintf("signers: %d, signing root %#x", signers, c.messages[n]), nil
 }
 
 // slashable is is_slashable_validator, as far as it can be known: a decoded form may
@@ -439,7 +451,8 @@ func (c *ethCase) offenders() []Offender {
 	offenders := make([]Offender, len(c.accused))
 	for i, index := range c.accused {
 		at, _ := slices.BinarySearch(c.sides[0].who, index)
-		offenders[i].Name = fmt.Sprintf("validator %d %s", index, c.signers[0][at])
+		key, _ := c.keyOf(c.sides[0], at) // it was found before
+		offenders[i].Name = fmt.Sprintf("validator %d %#x", index, key)
 		if balance := c.balance(index); balance != 0 {
 			offenders[i].Power = strconv.FormatUint(balance, 10)
 		}
