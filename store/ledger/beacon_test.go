@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"math"
+	"os"
 	"strings"
 	"testing"
 
@@ -144,4 +145,22 @@ func TestAKeyOfAnotherKindIsNotRegistered(t *testing.T) {
 	if v == nil || v.KeyType != attest.KeyEthereum || len(v.ConsensusKey) != 48 {
 		t.Fatalf("bound %+v", v)
 	}
+}
+
+// The example of the documentation is what a manifest can say.
+func TestTheDocumentedBeaconChainIsOne(t *testing.T) {
+	page, err := os.ReadFile("../../docs/fraud-proofs.md")
+	must(t, err)
+	_, example, found := strings.Cut(string(page), "```toml\n")
+	example, _, ended := strings.Cut(example, "```")
+	if !found || !ended {
+		t.Fatal("the page has no example")
+	}
+	m, err := ledger.ParseManifest([]byte(example))
+	must(t, err)
+	n := ledgertest.New(2, 2, func(m *ledger.Manifest) { ledgertest.Beacon(m, "beta") })
+	spec := n.Manifest.Chain("beta")
+	spec.EpochBlocks, spec.Ethereum = m.Chains[0].EpochBlocks, m.Chains[0].Ethereum
+	rebind(t, n)
+	must(t, n.Manifest.Validate())
 }
