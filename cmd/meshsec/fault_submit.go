@@ -104,7 +104,8 @@ type reported struct {
 	Kind  string          `json:"kind"`
 	Chain string          `json:"chain"` // of the offenders
 	Epoch uint64          `json:"epoch"`
-	// Those whom it convicts, null if the node does not know the set yet.
+	// Those whom it convicts, null if the node does not know the set yet, or if it takes a
+	// manifest to judge it and none is here.
 	Offenders []ledger.AccountID `json:"offenders"`
 	Ledger    string             `json:"ledger"` // that it was submitted to
 	Reporter  ledger.AccountID   `json:"reporter"`
