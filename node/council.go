@@ -38,18 +38,8 @@ type council struct {
 	effects  []effect
 	diverged string            // why we no longer attest; empty while all is well
 	faults   map[[32]byte]bool // proofs that are kept, by id
-	proven   map[offence]bool  // what they prove
+	proven   map[offence]int   // what they prove, with the size in bytes of the smallest
 	suspects map[string]bool   // chains of which an epoch is proven to be wrong
-}
-
-// offence is what a proof convicts an account of. There can be any number of proofs of
-// one; a node keeps and forwards those that prove something new, so that an offender
-// can't flood the mesh with them.
-type offence struct {
-	kind    attest.FaultKind
-	chain   string
-	epoch   uint64
-	account [32]byte
 }
 
 // chamber is one chain in the council.
@@ -90,7 +80,7 @@ type standing struct {
 func newCouncil(law attest.Law, self string, key *[48]byte, chains []standing) *council {
 	c := &council{
 		law: law, self: self, key: key, chambers: make(map[string]*chamber),
-		faults: make(map[[32]byte]bool), proven: make(map[offence]bool), suspects: make(map[string]bool),
+		faults: make(map[[32]byte]bool), proven: make(map[offence]int), suspects: make(map[string]bool),
 	}
 	for _, s := range chains {
 		ch := &chamber{
@@ -422,38 +412,6 @@ func (c *council) attested(a *attest.Attestation, set *attest.Set, now time.Time
 	c.vote(v, set, nil, now)
 	c.do(publishVote{a})
 	return nil
-}
-
-// lookFault judges a proof by what it says alone, before its signatures are verified. The
-// set is that of its epoch.
-func (c *council) lookFault(a attest.Accusation, set *attest.Set) finding {
-	if a.ValidatorsRoot != set.Root() || a.Accused.Len() != set.Len() {
-		return goOn // it is not about this set, and will be refused for it
-	}
-	for i := range a.Accused.Ones() {
-		if !c.proven[offence{a.Kind, a.ChainID, a.Epoch, set.At(i).Account}] {
-			return goOn
-		}
-	}
-	return useless
-}
-
-// adds says whether a verified proof proves anything that no other one does that is kept.
-func (c *council) adds(f attest.VerifiedFault) bool {
-	for _, o := range f.Offenders() {
-		if !c.proven[offence{f.Kind(), f.ChainID(), f.Epoch(), o.Account}] {
-			return true
-		}
-	}
-	return false
-}
-
-// know takes note of a proof that is kept.
-func (c *council) know(f attest.VerifiedFault) {
-	c.faults[f.ID()] = true
-	for _, o := range f.Offenders() {
-		c.proven[offence{f.Kind(), f.ChainID(), f.Epoch(), o.Account}] = true
-	}
 }
 
 // fault takes a verified proof from the network.

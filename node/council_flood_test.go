@@ -55,7 +55,7 @@ func TestCouncilKeepsProofsThatProveSomethingNew(t *testing.T) {
 				fresh = fresh || !offences[slot]
 				offences[slot] = true
 			}
-			if look := c.lookFault(accusation, base.set); fresh != (look == goOn) {
+			if look := c.lookFault(accusation, base.set, len(f.Proof().Body)); fresh != (look == goOn) {
 				t.Fatalf("before its signatures: %d, new %v", look, fresh)
 			}
 			known, handed := c.faults[f.ID()], false

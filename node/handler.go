@@ -172,7 +172,7 @@ func (h *handler) Fault(ctx context.Context, _ peer.ID, proof *attest.FaultProof
 	case err != nil:
 		return p2p.Found(p2p.InternalError)
 	}
-	f, err := ask(ctx, h.loop, func(c *council, _ time.Time) finding { return c.lookFault(accusation, set) })
+	f, err := ask(ctx, h.loop, func(c *council, _ time.Time) finding { return c.lookFault(accusation, set, len(proof.Body)) })
 	if err != nil || f != goOn {
 		return answer(f, err)
 	}

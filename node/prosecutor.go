@@ -27,9 +27,10 @@ type prosecutor struct {
 	loop     *loop
 	log      *slog.Logger
 
-	inbox   *mailbox[any]                         // attest.VerifiedFault or lookAtClaims
-	refuted map[attest.Refuted]*attest.Transition // what is proven to be wrong, and how
-	accused map[[32]byte]map[[48]byte]bool        // by claim: whom a proof was made against
+	inbox   *mailbox[any]                                 // attest.VerifiedFault, attest.VerifiedCertificate or lookAtClaims
+	refuted map[attest.Refuted]*attest.Transition         // what is proven to be wrong, and how
+	signed  map[attest.Refuted]attest.VerifiedCertificate // the one of it with most signers that was not proven
+	accused map[[32]byte]map[[48]byte]bool                // by root of a checkpoint or claim: whom a proof was made against
 }
 
 // claimsWait is how long others may still join a claim before a proof is made of it.
@@ -38,7 +39,7 @@ const claimsWait = time.Second
 func newProsecutor(m *ledger.Manifest, law attest.Law, s *store.Store, l *loop, log *slog.Logger) *prosecutor {
 	return &prosecutor{
 		law: law, manifest: m, store: s, loop: l, log: log, inbox: newMailbox[any](),
-		refuted: make(map[attest.Refuted]*attest.Transition), accused: make(map[[32]byte]map[[48]byte]bool),
+		refuted: make(map[attest.Refuted]*attest.Transition), signed: make(map[attest.Refuted]attest.VerifiedCertificate), accused: make(map[[32]byte]map[[48]byte]bool),
 	}
 }
 
@@ -95,6 +96,10 @@ func (p *prosecutor) fault(f attest.VerifiedFault) {
 	}
 }
 
+// certificate takes one that came when its chain was no longer followed: there may be
+// more signers in it than in the one which was proven to be wrong.
+func (p *prosecutor) certificate(c attest.VerifiedCertificate) { p.inbox.put(c) }
+
 func (p *prosecutor) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		peers := make(map[string]bool)
@@ -102,12 +107,22 @@ func (p *prosecutor) run(ctx context.Context) {
 			switch item := item.(type) {
 			case attest.VerifiedFault:
 				peers[item.Refutes().ChainID] = p.remember(ctx, item) || peers[item.Refutes().ChainID]
+			case attest.VerifiedCertificate:
+				at := attest.Refuted{ChainID: item.ChainID(), Epoch: item.Epoch(), Root: item.Root()}
+				if old := p.signed[at]; old.IsZero() || old.Signers().Count() < item.Signers().Count() {
+					p.signed[at] = item
+				}
 			case lookAtClaims:
 				peers[item.peer] = true
 			}
 		}
 		if pause(ctx, claimsWait) != nil {
 			return
+		}
+		for refutes, cert := range p.signed {
+			if err := p.further(ctx, refutes, cert); err != nil && ctx.Err() == nil {
+				p.log.Warn("a certificate can't be refuted", "chain", refutes.ChainID, "epoch", refutes.Epoch, "error", err)
+			}
 		}
 		for peer, look := range peers {
 			if look {
@@ -117,20 +132,62 @@ func (p *prosecutor) run(ctx context.Context) {
 	}
 }
 
-// remember keeps the evidence of a proof, and says whether it was new.
+// remember keeps the evidence of a proof, and whom it accuses, and says whether the
+// evidence was new.
 func (p *prosecutor) remember(ctx context.Context, f attest.VerifiedFault) bool {
 	refutes := f.Refutes()
-	if p.refuted[refutes] != nil {
-		return false
-	}
 	body, err := attest.DecodeTransition(f.Proof().Body)
 	if err != nil {
 		return false // another kind, whose evidence is not a claim's
+	}
+	signed := refutes.Root
+	if len(body.Claim) > 0 {
+		signed = body.Claim[0].Root()
+	}
+	for _, o := range f.Offenders() {
+		p.accuses(signed)[o.Key] = true
+	}
+	if p.refuted[refutes] != nil {
+		return false
 	}
 	p.refuted[refutes] = body
 	// The error is the context's.
 	_ = tell(ctx, p.loop, func(c *council, _ time.Time) { c.suspects[refutes.ChainID] = true })
 	return true
+}
+
+// accuses is who was accused of having signed a checkpoint or claim.
+func (p *prosecutor) accuses(root [32]byte) map[[48]byte]bool {
+	if p.accused[root] == nil {
+		p.accused[root] = make(map[[48]byte]bool)
+	}
+	return p.accused[root]
+}
+
+// further makes a proof of a certificate whose checkpoint is proven to be wrong, if it
+// has signers who were not accused.
+func (p *prosecutor) further(ctx context.Context, refutes attest.Refuted, cert attest.VerifiedCertificate) error {
+	body := p.refuted[refutes]
+	if body == nil {
+		return nil // what came is not what was proven to be wrong, or is not yet
+	}
+	delete(p.signed, refutes)
+	set, err := p.store.Set(refutes.ChainID, refutes.Epoch)
+	if err != nil {
+		return err
+	}
+	known, fresh := p.accuses(refutes.Root), false
+	for i := range cert.Signers().Ones() {
+		fresh = fresh || !known[set.At(i).Key]
+	}
+	if !fresh {
+		return nil
+	}
+	proof, err := attest.BuildTransition(&body.Previous, cert.Certificate(), body.Evidence)
+	if err != nil {
+		return err
+	}
+	return p.charge(ctx, set, proof)
 }
 
 // claims makes proofs of what was claimed about the wrong epochs of a chain.
@@ -154,7 +211,7 @@ func (p *prosecutor) claims(ctx context.Context, peer string) {
 // prosecute makes the proof that a claim covers a wrong epoch, against those who were
 // not accused of it before.
 func (p *prosecutor) prosecute(ctx context.Context, c claimed, refutes attest.Refuted, body *attest.Transition) error {
-	known := p.accused[c.claim.Root()]
+	known := p.accuses(c.claim.Root())
 	var votes []*attest.CrossAttestation
 	for _, v := range c.votes {
 		if !known[v.Signer] {
@@ -182,10 +239,6 @@ func (p *prosecutor) prosecute(ctx context.Context, c claimed, refutes attest.Re
 	}
 	if err := p.charge(ctx, set, proof); err != nil {
 		return err
-	}
-	if known == nil {
-		known = make(map[[48]byte]bool)
-		p.accused[c.claim.Root()] = known
 	}
 	for _, v := range votes {
 		known[v.Signer] = true

@@ -346,11 +346,25 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 					later = 0 // pruned here: what is final captures enough
 				}
 			}
-			return ledger.NewSubmitFault(&ledger.SubmitFault{
+			return submission(&ledger.SubmitFault{
 				Reporter: reporter, Proof: *f.Proof(), Set: *set.ValidatorSet(), LaterEpoch: later, Later: proof,
 			})
 		},
 	}, "", nil
+}
+
+// submission is the operation that submits a proof, without the later reference where
+// both do not fit: another submission can bring that.
+func submission(s *ledger.SubmitFault) (*ledger.Operation, error) {
+	op, err := ledger.NewSubmitFault(s)
+	if err != nil || len(s.Later) == 0 {
+		return op, err
+	}
+	if _, err := ledger.EncodeOperation(op); err != nil {
+		s.LaterEpoch, s.Later = 0, nil
+		return ledger.NewSubmitFault(s)
+	}
+	return op, nil
 }
 
 // settled says whether the home ledger will never need a proof any more: all that it

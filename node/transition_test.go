@@ -109,12 +109,15 @@ func (a *adversary) vouch(by *member, peer string, epoch uint64, seen *member) {
 func (m *member) convicted(chain string, epoch uint64) int {
 	faults, err := m.api().Faults(context.Background(), 0, api.MaxFaults)
 	must(m.world.t, err)
+	all := make(map[ledger.AccountID]bool)
 	for _, f := range faults {
 		if f.Kind == attest.FaultInvalidTransition.String() && f.Chain == chain && (f.Epoch == epoch || epoch == 0) {
-			return len(f.Offenders)
+			for _, o := range f.Offenders {
+				all[o] = true
+			}
 		}
 	}
-	return 0
+	return len(all)
 }
 
 // forger shows an entry of its own for an epoch of a chain.
@@ -153,21 +156,26 @@ func TestWrongEpochWithoutBlocksIsProven(t *testing.T) {
 		must(t, err)
 		a := w.hostile(forger{chain: "beta", entry: &store.Entry{Transcript: transcript, Checkpoint: cp}})
 		tally := attest.NewTally(w.network.ID, set, "beta", 1)
-		for _, m := range beta[:3] {
-			vote, err := attest.SignAttestation(m.validator.Key, w.network.ID, cp)
-			must(t, err)
-			verified, err := attest.VerifyAttestation(w.network.ID, set, vote)
-			must(t, err)
-			tally.Add(verified)
+		publish := func(signers ...*member) {
+			for _, m := range signers {
+				vote, err := attest.SignAttestation(m.validator.Key, w.network.ID, cp)
+				must(t, err)
+				verified, err := attest.VerifyAttestation(w.network.ID, set, vote)
+				must(t, err)
+				tally.Add(verified)
+			}
+			certificate, ok := tally.Certificate()
+			if !ok {
+				t.Fatal("no quorum")
+			}
+			must(t, a.mesh.PublishCertificate(context.Background(), certificate))
 		}
-		certificate, ok := tally.Certificate()
-		if !ok {
-			t.Fatal("no quorum")
-		}
-		must(t, a.mesh.PublishCertificate(context.Background(), certificate))
+		publish(beta[:3]...)
 		w.await("everybody has the proof", w.everywhere(func(m *member) bool { return m.convicted("beta", 1) == 3 }))
 		alpha := w.of("alpha")[0]
 		w.await("alpha halts beta", func() bool { return alpha.ledger("alpha").Peers[0].Halted != "" })
+		publish(beta[3])
+		w.await("who signed later is convicted too", func() bool { return alpha.convicted("beta", 1) == 4 })
 		if s := alpha.status(); s.Diverged != "" {
 			t.Errorf("alpha has stopped attesting: %s", s.Diverged)
 		}

@@ -76,12 +76,13 @@ type trial struct {
 // crime is a rule that a validator is made to break.
 type crime struct {
 	name   string
+	any    string // the kind of fault, where any proof of it is one of this crime, whoever is in it
 	commit func(*trial, context.Context) (done func() error, err error)
 }
 
 var (
-	doubleVote   = crime{"double vote", (*trial).doubleVote}
-	equivocation = crime{"equivocation", (*trial).equivocate}
+	doubleVote   = crime{name: "double vote", commit: (*trial).doubleVote}
+	equivocation = crime{name: "equivocation", commit: (*trial).equivocate}
 )
 
 // DoubleVote makes a validator sign two checkpoints of one epoch and gossip both,
@@ -328,7 +329,7 @@ func (r *trial) find(ctx context.Context, n Service) (*api.Fault, error) {
 			return nil, err
 		}
 		for _, f := range page {
-			if f.Chain == r.chain.ID && f.Epoch == r.epoch && slices.Contains(f.Offenders, r.offender.Account) {
+			if f.Chain == r.chain.ID && f.Epoch == r.epoch && (slices.Contains(f.Offenders, r.offender.Account) || f.Kind == r.crime.any) {
 				copy(r.id[:], f.ID)
 				return &f, nil
 			}

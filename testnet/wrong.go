@@ -7,10 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/api"
 )
 
-var wrongEpoch = crime{"wrong epoch", (*trial).certifyWrong}
+var wrongEpoch = crime{name: "wrong epoch", any: attest.FaultInvalidTransition.String(), commit: (*trial).certifyWrong}
 
 // wrongAhead is how many epochs ahead of the last certified one the wrong one is, so that
 // all who are to sign it are told in time.

@@ -12,6 +12,7 @@
 //	GET  /v1/ledgers/{chain}/faults/{id}           ledger.ConvictionView
 //	POST /v1/operations                            Submission → Submission
 //	GET  /v1/operations/{id}                       Receipt
+//	POST /v1/misbehave                             Misdeed, only with --misbehave
 //	GET  /healthz                                  200 while the process runs
 //	GET  /readyz                                   200, or 503 with the reason
 //	GET  /metrics                                  Prometheus
@@ -28,7 +29,9 @@
 //   - A request is read up to a limit, never further, and has a deadline.
 //   - Nothing here can make a node sign. What POST /v1/operations takes was
 //     signed by its account before, and goes to the home chain as it is. What POST
-//     /v1/faults takes is verified before anything comes of it.
+//     /v1/faults takes is verified before anything comes of it. POST /v1/misbehave,
+//     which makes a node of a test network sign what is wrong, is there only if the
+//     node was started for it.
 //
 // The node imports it, and so may whoever talks to a node; it imports
 // store/ledger for the views that it shows, and attest to open a [Certificate].
