@@ -67,6 +67,8 @@ func FuzzVerifyFault(f *testing.F) {
 	c := equalCast(f, 4)
 	signed := c.doubleVote(f, c.certificate(f, checkpoint(1, "a"), 0, 1), c.certificate(f, checkpoint(1, "b"), 1, 2))
 	equivocated := c.equivocation(f, 1)
+	wrong := c.transition(f, "shown", 0, 1, 2)
+	f.Add(wrong.Kind, wrong.Body)
 	f.Add(signed.Kind, signed.Body)
 	f.Add(equivocated.Kind, equivocated.Body)
 	for _, seed := range fuzzSeeds(f) {
@@ -76,6 +78,13 @@ func FuzzVerifyFault(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
 		verified, err := attest.VerifyFault(testNet, c.set, &attest.FaultProof{Kind: kind, Body: body})
+		if err == nil && attest.FaultKind(kind) == attest.FaultInvalidTransition {
+			t.Fatal("a law that knows no ledger has judged one")
+		}
+		if v, err := attest.VerifyFault(partial{testNet, "shown"}, c.set, &attest.FaultProof{Kind: kind, Body: body}); err == nil &&
+			v.Kind() == attest.FaultInvalidTransition && v.ID() != wrong.ID() {
+			t.Fatalf("a transition that nobody signed convicts %v", v.Offenders())
+		}
 		if err != nil || verified.ID() == signed.ID() || verified.ID() == equivocated.ID() {
 			return
 		}

@@ -61,7 +61,8 @@ func TestWrongEpochIsFoundProvenAndSlashed(t *testing.T) {
 		last := lender.status().Ledgers["alpha"].Epoch + 3
 		w.await("alpha goes on", on(func(m *member) bool { return m.status().Ledgers["alpha"].Epoch >= last }))
 		voucher := alpha[2]
-		w.adversary().vouch(voucher, "beta", epoch, liars[0])
+		w.await("beta has built on it", func() bool { return liars[0].status().Ledgers["beta"].Epoch > epoch })
+		w.adversary().vouch(voucher, "beta", epoch+1, liars[0])
 		w.await("who vouches for it is convicted too", w.everywhere(func(m *member) bool {
 			return m.convicted("alpha", 0) == 1
 		}))

@@ -72,11 +72,45 @@ func TestNetworkFromOutside(t *testing.T) {
 		m.survivesKilling("alpha", "alpha-3", "beta-0", "gamma-1")
 	})
 	m.step("nobody signed twice but who was made to", m.onlyTheseFaults)
+	if m.docker { // which down does not leave to be resumed
+		m.step("a wrong epoch is proven by the other chains", m.certifiesWrong)
+	}
 	m.step("down leaves nothing running", m.goesDown)
 	if !m.docker {
 		m.step("it resumes", m.resumes)
 		m.step("Ctrl-C leaves nothing running", m.interrupts)
+		m.step("it resumes again", m.up)
+		m.step("a wrong epoch is proven by the other chains", m.certifiesWrong)
 		m.step("a purge leaves nothing", m.purges)
+	}
+}
+
+// certifiesWrong: a whole chain certifies what is wrong, and is halted by all others. It
+// is the last thing that a network is good for.
+func (m *mesh) certifiesWrong() {
+	c := m.layout.Chains[0]
+	var report testnet.FaultReport
+	if err := json.Unmarshal(m.run("fault", "invalid-transition", "--chain", c.ID, "--json"), &report); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Logf("proof %d ms, frozen everywhere %d ms, executed everywhere %d ms",
+		report.Milliseconds.Proof, report.Milliseconds.FrozenEverywhere, report.Milliseconds.ExecutedEverywhere)
+	if report.Kind != "invalid_transition" || report.Chain != c.ID || 3*len(report.Offenders) <= 2*len(c.Nodes) || len(report.Slashes) == 0 {
+		m.t.Errorf("report %+v", report)
+	}
+	for _, s := range report.Slashes {
+		if s.Ledger == c.ID || s.Consumer != c.ID || s.Amount.IsZero() {
+			m.t.Errorf("slash %+v", s)
+		}
+	}
+	status := m.status()
+	if s := status.Chains[0]; !s.Halted || len(s.HaltReasons) != chains-1 {
+		m.t.Errorf("%s is halted: %v, by %v", c.ID, s.Halted, s.HaltReasons)
+	}
+	for id, why := range status.Chains[0].HaltReasons {
+		if why != ledger.HaltRefuted.String() {
+			m.t.Errorf("%s has halted it because %s", id, why)
+		}
 	}
 }
 

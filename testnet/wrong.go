@@ -35,11 +35,19 @@ func (t *Testnet) InvalidTransition(ctx context.Context, chain string, s *Screen
 		return nil, err
 	}
 	r := t.trial(wrongEpoch, c, 0, s)
-	r.ledgers = slices.DeleteFunc(slices.Clone(t.Chains), func(other *Chain) bool { return other == c })
-	if len(r.ledgers) == 0 {
-		return nil, fmt.Errorf("%s has no peer that could find out: this takes a network of two chains", chain)
+	if err := r.withoutItself(c); err != nil {
+		return nil, err
 	}
 	return r.run(ctx)
+}
+
+// withoutItself leaves the chain itself out of the ledgers that it has consequences on.
+func (r *trial) withoutItself(c *Chain) error {
+	r.ledgers = slices.DeleteFunc(slices.Clone(r.o.t.Chains), func(other *Chain) bool { return other == c })
+	if len(r.ledgers) == 0 {
+		return fmt.Errorf("%s has no peer that could find out: this takes a network of two chains", c.ID)
+	}
+	return nil
 }
 
 // certifyWrong tells the nodes of the chain, and waits for their certificate.
