@@ -36,10 +36,11 @@ type council struct {
 	key      *[48]byte // of our validator; nil: we only follow
 	chambers map[string]*chamber
 	effects  []effect
-	diverged string            // why we no longer attest; empty while all is well
-	faults   map[[32]byte]bool // proofs that are kept, by id
-	proven   map[offence]int   // what they prove, with the size in bytes of the smallest
-	suspects map[string]bool   // chains of which an epoch is proven to be wrong
+	diverged string                  // why we no longer attest; empty while all is well
+	faults   map[[32]byte]bool       // proofs that are kept, by id
+	proven   map[offence]int         // what they prove, with the size in bytes of the smallest
+	refuted  map[attest.Refuted]bool // checkpoints that kept proofs refute
+	suspects map[string]bool         // chains of which an epoch is proven to be wrong
 }
 
 // chamber is one chain in the council.
@@ -49,6 +50,7 @@ type chamber struct {
 	recent    map[uint64]attest.Checkpoint // as executed here
 	certified uint64                       // all epochs up to it have certificates
 	roots     map[uint64][32]byte          // certified, beyond certified or recent
+	disputed  map[uint64][32]byte          // certified, and not what was executed here; the first of each epoch
 	set       *attest.Set                  // signs head+1
 	ballots   map[uint64]*ballot
 	cross     map[crossSlot]*crossBallot
@@ -80,13 +82,14 @@ type standing struct {
 func newCouncil(law attest.Law, self string, key *[48]byte, chains []standing) *council {
 	c := &council{
 		law: law, self: self, key: key, chambers: make(map[string]*chamber),
-		faults: make(map[[32]byte]bool), proven: make(map[offence]int), suspects: make(map[string]bool),
+		faults: make(map[[32]byte]bool), proven: make(map[offence]int),
+		refuted: make(map[attest.Refuted]bool), suspects: make(map[string]bool),
 	}
 	for _, s := range chains {
 		ch := &chamber{
 			id: s.chain, head: s.head, certified: s.certified, set: s.set,
-			recent:  make(map[uint64]attest.Checkpoint),
-			roots:   make(map[uint64][32]byte),
+			recent: make(map[uint64]attest.Checkpoint),
+			roots:  make(map[uint64][32]byte), disputed: make(map[uint64][32]byte),
 			ballots: make(map[uint64]*ballot),
 			cross:   make(map[crossSlot]*crossBallot),
 		}
@@ -332,6 +335,9 @@ func (c *council) certify(ch *chamber, cert attest.VerifiedCertificate) {
 		return
 	}
 	if ours, ok := ch.recent[epoch]; ok && ours.Root() != cert.Root() {
+		if _, ok := ch.disputed[epoch]; !ok {
+			ch.disputed[epoch] = cert.Root()
+		}
 		c.differ(ch, &ours, cert)
 		return
 	}

@@ -91,3 +91,36 @@ func TestCouncilKeepsProofsThatProveSomethingNew(t *testing.T) {
 		}
 	})
 }
+
+// Who signed a certified checkpoint that is wrong, and another wrong one beside it, which
+// is proven first, shields nobody who vouched for the certified one: its proof is of use,
+// once. Any number of others beside it are not.
+func TestADecoyDoesNotShieldTheCertifiedCheckpoint(t *testing.T) {
+	h := newHall(t, []uint64{1, 1, 1}, 0)
+	c := h.council
+	const epoch = 1
+	certified, decoy := h.checkpoint("b", epoch, 1).Root(), h.checkpoint("b", epoch, 2).Root()
+	c.chambers["b"].head, c.chambers["b"].roots[epoch] = epoch, certified
+	everybody := attest.NewBits(h.set.Len())
+	for i := range h.set.Len() {
+		everybody.Set(i)
+		c.proven[offence{attest.FaultInvalidTransition, "b", epoch, h.set.At(i).Account}] = 0
+	}
+	look := func(root [32]byte) finding {
+		return c.lookFault(attest.Accusation{
+			Kind: attest.FaultInvalidTransition, ChainID: "b", Epoch: epoch, ValidatorsRoot: h.set.Root(), Accused: everybody,
+			Refutes: attest.Refuted{ChainID: "b", Epoch: epoch, Root: root},
+		}, h.set, 0)
+	}
+	if look(certified) != goOn || look(decoy) != useless {
+		t.Errorf("the certified one: %d, another: %d", look(certified), look(decoy))
+	}
+	c.refuted[attest.Refuted{ChainID: "b", Epoch: epoch, Root: certified}] = true
+	if look(certified) != useless {
+		t.Error("a second proof against the certified one is of use")
+	}
+	c.chambers["b"].disputed[epoch] = decoy // that is, another result was executed here
+	if look(decoy) != goOn {
+		t.Error("the proof against what differs from our own result is of no use")
+	}
+}

@@ -22,15 +22,32 @@ func (c *council) lookFault(a attest.Accusation, set *attest.Set, size int) find
 	for i := range a.Accused.Ones() {
 		accounts = append(accounts, set.At(i).Account)
 	}
-	if c.news(offences(a.Kind, a.ChainID, a.Epoch, accounts), size) {
+	if c.news(offences(a.Kind, a.ChainID, a.Epoch, accounts), size) || c.overturns(a.Refutes) {
 		return goOn
 	}
 	return useless
 }
 
+// overturns says whether a checkpoint that a proof refutes is one that the network has a
+// certificate of, and no kept proof refutes it. Who signed it can be convicted already,
+// for another wrong one that was only signed to have it said: those who vouched for this
+// one are not.
+func (c *council) overturns(r attest.Refuted) bool {
+	ch := c.chambers[r.ChainID]
+	if ch == nil || c.refuted[r] {
+		return false
+	}
+	for _, roots := range []map[uint64][32]byte{ch.roots, ch.disputed} {
+		if root, ok := roots[r.Epoch]; ok && root == r.Root {
+			return true
+		}
+	}
+	return ch.pending != nil && ch.pending.Epoch() == r.Epoch && ch.pending.Root() == r.Root
+}
+
 // adds says whether a verified proof proves anything that no other one does that is kept.
 func (c *council) adds(f attest.VerifiedFault) bool {
-	return c.news(convictions(f), len(f.Proof().Body))
+	return c.news(convictions(f), len(f.Proof().Body)) || c.overturns(f.Refutes())
 }
 
 // news says whether one of the offences has no proof yet, or none that is less than twice
@@ -48,6 +65,9 @@ func (c *council) news(all []offence, size int) bool {
 // know takes note of a proof that is kept.
 func (c *council) know(f attest.VerifiedFault) {
 	c.faults[f.ID()] = true
+	if r := f.Refutes(); r != (attest.Refuted{}) {
+		c.refuted[r] = true
+	}
 	size := len(f.Proof().Body)
 	for _, o := range convictions(f) {
 		if kept, ok := c.proven[o]; !ok || size < kept {
