@@ -31,6 +31,7 @@
 // council is a value machine without I/O or clock, so that the loop, which owns it,
 // never waits. The store is shared: each chain has one goroutine that commits to it
 // (home or its follower), certificates and faults come from the clerk as well.
+// Who comes to another result than a certified one asks the prosecutor for a proof.
 // Nobody holds a lock across I/O. The desk, which derives tasks, keeps nothing; the
 // queue, which decides when to submit, counts home-chain blocks and no seconds.
 //
@@ -38,8 +39,9 @@
 //
 //   - A node signs at most one checkpoint per epoch and one claim per epoch and
 //     peer, each recorded in the guard before, and only what it executed itself.
-//   - A node whose result differs from a certified one says where, attests nothing
-//     any more, also after a restart, and goes on to answer.
+//   - A node whose result of its own chain differs from the certified one says where,
+//     attests nothing any more, also after a restart, and goes on to answer. If that of
+//     a peer does, it proves the certified one wrong, and leaves that chain.
 //   - What is stored is stored before it is sent.
 //   - A certificate is believed only against the set that the executed epoch before
 //     it committed to; a peer's input only if its transcript is the certified one.

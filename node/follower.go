@@ -206,11 +206,17 @@ func (f *follower) apply(ctx context.Context, cert attest.VerifiedCertificate, e
 	case unproven == nil:
 		f.divergent.leave(f.chain, wrong)
 		return nil
-	case err == nil: // what is certified is what this peer has, and we come to something else
-		f.log.Error("the difference can't be proven", "epoch", certified.Epoch, "error", unproven)
+	case ctx.Err() != nil || isOurs(unproven):
+		return unproven
+	case err != nil:
+		return err
+	case errors.Is(unproven, ledger.ErrNoBreach): // each step is right, and the whole is not: that is our own fault
 		return f.divergent.found(ctx, r.Checkpoint, certified, differingStep(r.Transcript, entry.Transcript))
+	default: // else a chain could stop the mesh with a lie that is too large to be proven
+		f.divergent.leave(f.chain, fmt.Sprintf("epoch %d: our %s is not the certified one; %s; that can't be proven: %v", certified.Epoch,
+			differingField(r.Checkpoint, certified), differingStep(r.Transcript, entry.Transcript), unproven))
+		return nil
 	}
-	return err
 }
 
 // execute runs the input of an entry that is about a certified epoch.

@@ -11,6 +11,8 @@ import (
 	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/store"
 	"github.com/meshsec/meshsec/store/ledger"
+	"github.com/meshsec/meshsec/store/ledger/ledgertest"
+	"github.com/meshsec/meshsec/store/trie"
 )
 
 // TestWrongEpochIsFoundProvenAndSlashed: three of four validators of beta certify a state
@@ -157,20 +159,7 @@ func TestWrongEpochWithoutBlocksIsProven(t *testing.T) {
 		must(t, err)
 		a := w.hostile(forger{chain: "beta", entry: &store.Entry{Transcript: transcript, Checkpoint: cp}})
 		tally := attest.NewTally(w.network.ID, set, "beta", 1)
-		publish := func(signers ...*member) {
-			for _, m := range signers {
-				vote, err := attest.SignAttestation(m.validator.Key, w.network.ID, cp)
-				must(t, err)
-				verified, err := attest.VerifyAttestation(w.network.ID, set, vote)
-				must(t, err)
-				tally.Add(verified)
-			}
-			certificate, ok := tally.Certificate()
-			if !ok {
-				t.Fatal("no quorum")
-			}
-			must(t, a.mesh.PublishCertificate(context.Background(), certificate))
-		}
+		publish := func(signers ...*member) { a.certify(tally, set, cp, signers...) }
 		publish(beta[:3]...)
 		w.await("everybody has the proof", w.everywhere(func(m *member) bool { return m.convicted("beta", 1) == 3 }))
 		alpha := w.of("alpha")[0]
@@ -179,6 +168,62 @@ func TestWrongEpochWithoutBlocksIsProven(t *testing.T) {
 		w.await("who signed later is convicted too", func() bool { return alpha.convicted("beta", 1) == 4 })
 		if s := alpha.status(); s.Diverged != "" {
 			t.Errorf("alpha has stopped attesting: %s", s.Diverged)
+		}
+	})
+}
+
+// certify publishes what members sign, together with what the tally has.
+func (a *adversary) certify(tally *attest.Tally, set *attest.Set, cp *attest.Checkpoint, by ...*member) {
+	a.t.Helper()
+	for _, m := range by {
+		vote, err := attest.SignAttestation(m.validator.Key, a.network.ID, cp)
+		must(a.t, err)
+		verified, err := attest.VerifyAttestation(a.network.ID, set, vote)
+		must(a.t, err)
+		tally.Add(verified)
+	}
+	certificate, ok := tally.Certificate()
+	if !ok {
+		a.t.Fatal("no quorum")
+	}
+	must(a.t, a.mesh.PublishCertificate(context.Background(), certificate))
+}
+
+// TestWrongEpochTooLargeToProveStopsNobody: the lie is about an operation that leaves no
+// room for a proof. The chain is left, and the others go on.
+func TestWrongEpochTooLargeToProveStopsNobody(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 2, 4, nil)
+		beta := w.of("beta")
+		w.start(w.of("alpha")...)
+		genesis, err := ledger.Genesis(w.network.Manifest, "beta")
+		must(t, err)
+		set, err := attest.NewSet(genesis.Set)
+		must(t, err)
+		op := &ledger.Operation{Kind: uint8(ledger.KindSubmitFault)}
+		empty, err := ledger.EncodeOperation(op)
+		must(t, err)
+		op.Body = make([]byte, ledger.MaxSubmitFault-len(empty))
+		in, err := ledgertest.Input(w.network.Manifest.Chain("beta"), genesis.Checkpoint, op)
+		must(t, err)
+		nodes := trie.NewStore()
+		nodes.Apply(genesis.Changes)
+		r, err := ledger.Execute(w.network.Manifest, genesis.Checkpoint, trie.New(nodes, genesis.Ref), in)
+		must(t, err)
+		r.Transcript.Steps[0].Root[0] ^= 1
+		r.Checkpoint.OpsRoot, err = r.Transcript.HashTreeRoot()
+		must(t, err)
+		a := w.hostile(forger{chain: "beta", entry: &store.Entry{Input: in, Transcript: r.Transcript, Receipts: r.Receipts, Checkpoint: r.Checkpoint}})
+		a.certify(attest.NewTally(w.network.ID, set, "beta", 1), set, r.Checkpoint, beta[:3]...)
+		w.await("beta is left", w.everywhere(func(m *member) bool {
+			return strings.Contains(strings.Join(m.status().Warnings, "\n"), "that can't be proven")
+		}))
+		last := w.of("alpha")[0].status().Ledgers["alpha"].Epoch + 3
+		w.await("alpha goes on", w.everywhere(func(m *member) bool { return m.status().Ledgers["alpha"].Epoch >= last }))
+		for _, m := range w.of("alpha") {
+			if s := m.status(); s.Diverged != "" || m.convicted("beta", 1) != 0 {
+				t.Errorf("%s: diverged %q", m.name, s.Diverged)
+			}
 		}
 	})
 }
