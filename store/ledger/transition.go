@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -24,7 +25,7 @@ func (l law) JudgeTransition(previous, next *attest.Checkpoint, evidence []byte)
 	if err := b.UnmarshalSSZ(evidence); err != nil {
 		return attest.NotShown("the evidence can't be read: %v", err)
 	}
-	if again, err := b.MarshalSSZ(); err != nil || string(again) != string(evidence) {
+	if again, err := b.MarshalSSZ(); err != nil || !bytes.Equal(again, evidence) {
 		return attest.NotShown("the evidence has another encoding")
 	}
 	c, err := l.course(previous, next)
@@ -330,7 +331,7 @@ func (c *course) judgeSet(nodes []byte) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrWitness, err)
-	case string(again) != string(nodes):
+	case !bytes.Equal(again, nodes):
 		return fmt.Errorf("%w: it shows nodes that are not read", ErrWitness)
 	case right:
 		return errors.New("the checkpoint names the set that the state has elected")
@@ -386,7 +387,7 @@ func (c *course) witnessed(before, step *Step, operation, nodes []byte) (*again,
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrWitness, err)
-	case string(read) != string(nodes):
+	case !bytes.Equal(read, nodes):
 		return nil, fmt.Errorf("%w: it shows nodes that the step does not read", ErrWitness)
 	}
 	return a, nil
