@@ -106,11 +106,11 @@ func (e *Equivocation) verify(_ Law, set *Set) error {
 
 // signBytes are what the accused signed on one side.
 func (e *Equivocation) signBytes(side *ConsensusVote) []byte {
-	var block comet.Message
+	var block comet.BlockID
 	if !side.isNil() {
-		block = comet.BlockID(side.BlockHash[:], int64(side.PartsTotal), side.PartsHash[:])
+		block = comet.BlockID{Hash: side.BlockHash[:], PartsTotal: int64(side.PartsTotal), PartsHash: side.PartsHash[:]}
 	}
-	return comet.SignBytes(string(e.ChainID), int64(e.Type), int64(e.Height), int64(e.Round), block, side.time())
+	return comet.SignBytes(string(e.ChainID), int64(e.Type), int64(e.Height), int64(e.Round), &block, side.time())
 }
 
 func (v *ConsensusVote) time() time.Time { return time.Unix(int64(v.Seconds), int64(v.Nanos)).UTC() }

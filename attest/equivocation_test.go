@@ -20,12 +20,12 @@ import (
 // would: for the block of that name, or for none.
 func consensusVote(key ed25519.PrivateKey, chain string, kind uint8, height uint64, round uint32, block string, at time.Time) attest.ConsensusVote {
 	v := attest.ConsensusVote{Seconds: uint64(at.Unix()), Nanos: uint32(at.Nanosecond())}
-	var id comet.Message
+	var id comet.BlockID
 	if block != "" {
 		v.BlockHash, v.PartsTotal, v.PartsHash = sha256.Sum256([]byte(block)), 1, sha256.Sum256([]byte("parts of "+block))
-		id = comet.BlockID(v.BlockHash[:], 1, v.PartsHash[:])
+		id = comet.BlockID{Hash: v.BlockHash[:], PartsTotal: 1, PartsHash: v.PartsHash[:]}
 	}
-	v.Signature = ed25519.Sign(key, comet.SignBytes(chain, int64(kind), int64(height), int64(round), id, at))
+	v.Signature = ed25519.Sign(key, comet.SignBytes(chain, int64(kind), int64(height), int64(round), &id, at))
 	return v
 }
 

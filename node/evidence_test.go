@@ -25,12 +25,12 @@ func (c *simChain) equivocate(t *testing.T, v *ledgertest.Validator, height uint
 	at := time.Unix(1_700_000_000, 5).UTC()
 	for i, side := range []*attest.ConsensusVote{&e.DoubleVote.Second, &e.DoubleVote.First} { // in no order
 		*side = attest.ConsensusVote{Seconds: uint64(at.Unix()), Nanos: uint32(at.Nanosecond())}
-		var block comet.Message // nil against a block
+		var block comet.BlockID // nil against a block
 		if i > 0 {
 			side.BlockHash, side.PartsTotal = [32]byte{1}, 1
-			block = comet.BlockID(side.BlockHash[:], 1, side.PartsHash[:])
+			block = comet.BlockID{Hash: side.BlockHash[:], PartsTotal: 1, PartsHash: side.PartsHash[:]}
 		}
-		side.Signature = ed25519.Sign(v.Consensus, comet.SignBytes(c.id, comet.Prevote, int64(height), 2, block, at))
+		side.Signature = ed25519.Sign(v.Consensus, comet.SignBytes(c.id, comet.Prevote, int64(height), 2, &block, at))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

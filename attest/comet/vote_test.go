@@ -26,14 +26,14 @@ func TestSignBytesAreThoseOfCometBFT(t *testing.T) {
 		{"", 0, 1, 1, "1f" + "11" + one + "19" + one + zeroTime},
 		{"test_chain_id", 0, 1, 1, "2e" + "11" + one + "19" + one + zeroTime + "320d" + hex.EncodeToString([]byte("test_chain_id"))},
 	} {
-		if got := hex.EncodeToString(comet.SignBytes(k.chain, k.kind, k.height, k.round, nil, time.Time{})); got != k.want {
+		if got := hex.EncodeToString(comet.SignBytes(k.chain, k.kind, k.height, k.round, &comet.BlockID{}, time.Time{})); got != k.want {
 			t.Errorf("%q type %d height %d: got %s, want %s", k.chain, k.kind, k.height, got, k.want)
 		}
 	}
 }
 
 func TestABlockIsInTheSignBytes(t *testing.T) {
-	got := comet.SignBytes("c", comet.Precommit, 2, 0, comet.BlockID([]byte{1}, 1, []byte{2}), time.Unix(3, 4))
+	got := comet.SignBytes("c", comet.Precommit, 2, 0, &comet.BlockID{Hash: []byte{1}, PartsTotal: 1, PartsHash: []byte{2}}, time.Unix(3, 4))
 	const want = "20" + "0802" + "110200000000000000" + "220a" + "0a0101" + "1205" + "0801" + "120102" + "2a0408031004" + "320163"
 	if hex.EncodeToString(got) != want {
 		t.Errorf("got %x, want %s", got, want)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // Comet verifies evidence of CometBFT chains, v0.34 to v0.38 and v1. Its fields are
@@ -50,7 +51,7 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		if known.forms.more > maxCometForms {
+		if known.forms.More() > maxCometForms {
 			return nil, errors.New("there are many BLS signatures that are not valid, or each in another form: verify the pieces of evidence in several goes")
 		}
 		reports[i] = r.Report
@@ -60,6 +61,7 @@ func (c Comet) Verify(files ...[]byte) ([]Report, error) {
 
 // readFiles finds the evidence in files, and keeps what is beside it.
 func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) {
+	var pages []cometPage
 	for i, data := range files {
 		f, err := parseCometFile(data, k.kind)
 		if err == nil && len(f.pieces)+len(f.lights)+len(f.sets)+f.blocks == 0 {
@@ -72,27 +74,25 @@ func (k *cometKnown) readFiles(files [][]byte) (pieces []cometPiece, err error) 
 		k.blocks += f.blocks
 		k.keys = append(k.keys, f.keys()...)
 		k.sets = append(k.sets, f.sets...)
+		pages = append(pages, f.pages...)
 		k.lights = append(k.lights, f.lights...)
 	}
-	k.sets = append(k.sets, joinPages(k.sets)...)
+	k.sets = append(k.sets, joinPages(pages)...)
 	return pieces, nil
 }
 
 // joinPages makes sets of the pages in which an RPC answers, in their order.
-func joinPages(sets []*cometSet) (joined []*cometSet) {
+func joinPages(pages []cometPage) (joined []*comet.Set) {
 	var heights []int64
-	pages := map[int64][]cometValidator{}
-	for _, s := range sets {
-		if s.pageOf == 0 {
-			continue
+	members := map[int64][]comet.Validator{}
+	for _, p := range pages {
+		if !slices.Contains(heights, p.height) {
+			heights = append(heights, p.height)
 		}
-		if !slices.Contains(heights, s.pageOf) {
-			heights = append(heights, s.pageOf)
-		}
-		pages[s.pageOf] = append(pages[s.pageOf], s.members...)
+		members[p.height] = append(members[p.height], p.members...)
 	}
 	for _, height := range heights {
-		joined = append(joined, newCometSet(pages[height]))
+		joined = append(joined, comet.NewSet(members[height]))
 	}
 	return joined
 }
@@ -110,7 +110,7 @@ func (c Comet) known() (*cometKnown, error) {
 	if len(c.Validators) == 0 {
 		return known, nil
 	}
-	var members []cometValidator
+	var members []comet.Validator
 	missed := 0
 	for _, data := range c.Validators {
 		f, err := parseCometFile(data, 0)
@@ -118,17 +118,17 @@ func (c Comet) known() (*cometKnown, error) {
 			return nil, fmt.Errorf("read the validators: %w", err)
 		}
 		for _, l := range f.lights {
-			if l.set != nil {
-				f.sets = append(f.sets, l.set)
+			if l.Set != nil {
+				f.sets = append(f.sets, l.Set)
 			}
 		}
 		for _, s := range f.sets {
-			members = append(members, s.members...)
+			members = append(members, s.Members...)
 		}
 		missed = max(missed, f.missed)
 	}
-	known.set = newCometSet(members)
-	if err := known.set.check(); err != nil {
+	known.set = comet.NewSet(members)
+	if err := known.set.Check(); err != nil {
 		return nil, fmt.Errorf("read the validators: %w; a mere list of keys is for --keys", err)
 	}
 	if missed > 0 && len(c.Validators) == 1 {

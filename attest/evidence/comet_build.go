@@ -65,17 +65,17 @@ func doubleVoteOf(p cometPiece, known *cometKnown) (out DoubleVote, err error) {
 		return out, errors.New(r.Failed)
 	}
 	return DoubleVote{
-		ChainID: r.Chain, Height: uint64(d.a.height), Round: uint32(d.a.round), Type: uint8(d.a.kind),
-		Address: [comet.AddressSize]byte(d.a.address), First: d.a.consensusVote(), Second: d.b.consensusVote(),
+		ChainID: r.Chain, Height: uint64(d.a.Height), Round: uint32(d.a.Round), Type: uint8(d.a.Type),
+		Address: [comet.AddressSize]byte(d.a.Address), First: consensusVote(&d.a), Second: consensusVote(&d.b),
 	}, nil
 }
 
 // consensusVote is what is signed in a vote that was checked.
-func (v *cometVote) consensusVote() attest.ConsensusVote {
-	out := attest.ConsensusVote{Seconds: uint64(v.time.Unix()), Nanos: uint32(v.time.Nanosecond()), Signature: v.signature}
-	if !v.block.isNil() {
-		out.BlockHash, out.PartsHash = [32]byte(v.block.hash), [32]byte(v.block.partsHash)
-		out.PartsTotal = uint32(v.block.partsTotal)
+func consensusVote(v *comet.Vote) attest.ConsensusVote {
+	out := attest.ConsensusVote{Seconds: uint64(v.Time.Unix()), Nanos: uint32(v.Time.Nanosecond()), Signature: v.Signature}
+	if !v.Block.IsNil() {
+		out.BlockHash, out.PartsHash = [32]byte(v.Block.Hash), [32]byte(v.Block.PartsHash)
+		out.PartsTotal = uint32(v.Block.PartsTotal)
 	}
 	return out
 }

@@ -50,25 +50,25 @@ func hostiles(t fataler) (all []hostile) {
 	m := comet.Message(nil)
 
 	// Two votes a piece, with as little around them as there can be.
-	vote := func(address, sig []byte, block comet.Message) comet.Message {
-		return m.Int(1, 1).Int(2, 5).Embed(4, block).Bytes(6, address).Bytes(8, sig)
+	vote := func(address, sig []byte, block *comet.BlockID) comet.Message {
+		return m.Int(1, 1).Int(2, 5).Embed(4, block.Proto()).Bytes(6, address).Bytes(8, sig)
 	}
-	block := comet.BlockID(bytes.Repeat([]byte{1}, 32), 1, bytes.Repeat([]byte{1}, 32))
-	signed := func(i int, block comet.Message) []byte {
+	none, block := &comet.BlockID{}, &comet.BlockID{Hash: bytes.Repeat([]byte{1}, 32), PartsTotal: 1, PartsHash: bytes.Repeat([]byte{1}, 32)}
+	signed := func(i int, block *comet.BlockID) []byte {
 		sig, err := c.keys[i].Sign(comet.SignBytes(twinChain, 1, 5, 0, block, time.Time{}))
 		must(t, err)
 		return sig
 	}
 	for i := range c.keys {
 		address := c.set.Validators[i].Address
-		double := m.Embed(1, m.Embed(1, m.Embed(1, vote(address, signed(i, nil), m)).Embed(2, vote(address, signed(i, block), block))))
+		double := m.Embed(1, m.Embed(1, m.Embed(1, vote(address, signed(i, none), none)).Embed(2, vote(address, signed(i, block), block))))
 		add("double votes, "+c.keys[i].Type(), evidence.Comet{ChainID: twinChain, Validators: [][]byte{c.validatorsJSON(t)}}, bytes.Repeat(double, 300))
 	}
 	for name, tag := range map[string]string{"none is valid": "none", "valid in the last form": "BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"} {
 		key, sign := blsSigner(tag)
 		digest := sha256.Sum256(key)
-		one, two := comet.SignBytes(twinChain, 1, 5, 0, nil, time.Time{}), comet.SignBytes(twinChain, 1, 5, 0, block, time.Time{})
-		double := m.Embed(1, m.Embed(1, m.Embed(1, vote(digest[:20], sign(one), m)).Embed(2, vote(digest[:20], sign(two), block))))
+		one, two := comet.SignBytes(twinChain, 1, 5, 0, none, time.Time{}), comet.SignBytes(twinChain, 1, 5, 0, block, time.Time{})
+		double := m.Embed(1, m.Embed(1, m.Embed(1, vote(digest[:20], sign(one), none)).Embed(2, vote(digest[:20], sign(two), block))))
 		add("double votes, BLS, "+name, evidence.Comet{ChainID: twinChain, Keys: [][]byte{[]byte("bls12_381:" + hex.EncodeToString(key))}}, bytes.Repeat(double, 10))
 		if tag != "none" {
 			add("double votes of a chain with BLS keys", evidence.Comet{ChainID: twinChain, Keys: [][]byte{[]byte("bls12_381:" + hex.EncodeToString(key))}}, bytes.Repeat(double, 100))
@@ -142,9 +142,9 @@ func blsLight(key []byte, sign func([]byte) []byte, data byte) comet.Message {
 	leaf := sha256.Sum256(append([]byte{0}, m.Embed(1, m.Embed(3, key)).Int(2, 1)...))
 	header := m.Embed(1, m.Int(1, 11)).Bytes(2, []byte(twinChain)).Int(3, 10).Bytes(7, dataHash).Bytes(8, leaf[:]).Bytes(14, address[:20])
 	hash := evidence.HeaderHash([]byte(`{"chain_id":"` + twinChain + `","version":{"block":11},"height":10,"data_hash":"` + hex.EncodeToString(dataHash) + `","validators_hash":"` + hex.EncodeToString(leaf[:]) + `","proposer_address":"` + hex.EncodeToString(address[:20]) + `"}`))
-	block := comet.BlockID(hash, 1, hash)
+	block := &comet.BlockID{Hash: hash, PartsTotal: 1, PartsHash: hash}
 	sig := sign(comet.SignBytes(twinChain, comet.Precommit, 10, 0, block, time.Time{}))
-	commit := m.Int(1, 10).Embed(3, block).Embed(4, m.Int(1, 2).Bytes(2, address[:20]).Bytes(4, sig))
+	commit := m.Int(1, 10).Embed(3, block.Proto()).Embed(4, m.Int(1, 2).Bytes(2, address[:20]).Bytes(4, sig))
 	return m.Embed(1, m.Embed(1, header).Embed(2, commit)).Embed(2, m.Embed(1, validator))
 }
 

@@ -12,7 +12,7 @@ import (
 
 // cometDoubleVote is DuplicateVoteEvidence: two votes of one validator in one round.
 type cometDoubleVote struct {
-	a, b cometVote
+	a, b comet.Vote
 	// What the evidence says of itself, signed by nobody.
 	total, power int64
 	time         time.Time
@@ -23,7 +23,7 @@ type cometDoubleVote struct {
 type cometCarrier struct {
 	chainID string
 	block   *cometBlock
-	keys    []cometKey
+	keys    []comet.Key
 }
 
 func readCometDoubleVote(f cometFields, from cometCarrier) *cometDoubleVote {
@@ -39,7 +39,7 @@ func readCometDoubleVote(f cometFields, from cometCarrier) *cometDoubleVote {
 
 // proto is tendermint.types.DuplicateVoteEvidence, a leaf of a block's evidence_hash.
 func (d *cometDoubleVote) proto() comet.Message {
-	return comet.Message(nil).Embed(1, d.a.proto()).Embed(2, d.b.proto()).
+	return comet.Message(nil).Embed(1, d.a.Proto()).Embed(2, d.b.Proto()).
 		Int(3, d.total).Int(4, d.power).Embed(5, comet.Timestamp(d.time))
 }
 
@@ -51,14 +51,14 @@ func (d *cometDoubleVote) examine(known *cometKnown) (*reportWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newCometReport(d.kind().String(), chainID, d.a.height)
+	r := newCometReport(d.kind().String(), chainID, d.a.Height)
 	for _, side := range d.sides() {
-		if err := side.vote.check(); err != nil {
+		if err := side.vote.Check(); err != nil {
 			r.step("form", fmt.Errorf("%s: %w", side.name, err), "")
 			return r, nil
 		}
 	}
-	_ = r.step("form", nil, "two %ss of round %d", voteName(d.a.kind), d.a.round) &&
+	_ = r.step("form", nil, "two %ss of round %d", voteName(d.a.Type), d.a.Round) &&
 		r.step("chain", wrongChain, "%s", chainID) &&
 		(d.from.block == nil || d.from.block.judge(r)) &&
 		d.contradicts(r)
@@ -71,31 +71,31 @@ func (d *cometDoubleVote) judge(known *cometKnown) (*reportWriter, error) {
 	if err != nil || r.Failed != "" {
 		return r, err
 	}
-	key, err := known.key(d.a.address, d.from)
+	key, err := known.key(d.a.Address, d.from)
 	if missing := (*Missing)(nil); errors.As(err, &missing) {
 		return nil, err
 	}
-	if !r.step("key", err, "%s %x", key.algorithm, key.encoded) {
+	if !r.step("key", err, "%s %x", key.Type, key.Bytes) {
 		return r, nil
 	}
 	power, total, err := d.powers(known)
 	if !r.step("power", err, "%s", d.powerSource(known, power, total)) {
 		return r, nil
 	}
-	scheme := &cometScheme{forms: &known.forms}
+	scheme := comet.NewScheme(&known.forms)
 	for _, side := range d.sides() {
-		failed := fmt.Errorf("the signature of %s is not that of %X for chain %s", side.name, d.a.address, r.Chain)
-		if !r.must("signature of "+side.name, key.verify(side.vote.signBytes(r.Chain), side.vote.signature, scheme), failed, "valid over %s", &side.vote.block) {
+		failed := fmt.Errorf("the signature of %s is not that of %X for chain %s", side.name, d.a.Address, r.Chain)
+		if !r.must("signature of "+side.name, key.Verify(side.vote.SignBytes(r.Chain), side.vote.Signature, scheme), failed, "valid over %s", &side.vote.Block) {
 			return r, nil
 		}
 	}
-	r.convict(map[string]int64{string(d.a.address): power}, total)
+	r.convict(map[string]int64{string(d.a.Address): power}, total)
 	return r, nil
 }
 
 type cometSide struct {
 	name string
-	vote *cometVote
+	vote *comet.Vote
 }
 
 func (d *cometDoubleVote) sides() []cometSide { return []cometSide{{"vote_a", &d.a}, {"vote_b", &d.b}} }
@@ -104,16 +104,16 @@ func (d *cometDoubleVote) sides() []cometSide { return []cometSide{{"vote_a", &d
 func (d *cometDoubleVote) contradicts(r *reportWriter) bool {
 	a, b := &d.a, &d.b
 	order := "in the order that CometBFT wants"
-	if !a.block.precedes(&b.block) {
+	if !a.Block.Precedes(&b.Block) {
 		order = "not in the order that CometBFT wants: it would refuse the file as it is"
 	}
-	return r.must("validator", bytes.Equal(a.address, b.address) && a.index == b.index,
-		fmt.Errorf("the votes are of two validators, %X at index %d and %X at index %d", a.address, a.index, b.address, b.index),
-		"%X at index %d", a.address, a.index) &&
-		r.must("height", a.height == b.height, fmt.Errorf("the votes are of two heights, %d and %d", a.height, b.height), "%d", a.height) &&
-		r.must("round", a.round == b.round, fmt.Errorf("the votes are of two rounds, %d and %d", a.round, b.round), "%d", a.round) &&
-		r.must("type", a.kind == b.kind, fmt.Errorf("the votes are of two types, a %s and a %s", voteName(a.kind), voteName(b.kind)), "%s", voteName(a.kind)) &&
-		r.must("blocks", !a.block.equal(&b.block), fmt.Errorf("both votes are for the same block, %s", &a.block), "%s and %s, %s", a.block.short(), b.block.short(), order)
+	return r.must("validator", bytes.Equal(a.Address, b.Address) && a.Index == b.Index,
+		fmt.Errorf("the votes are of two validators, %X at index %d and %X at index %d", a.Address, a.Index, b.Address, b.Index),
+		"%X at index %d", a.Address, a.Index) &&
+		r.must("height", a.Height == b.Height, fmt.Errorf("the votes are of two heights, %d and %d", a.Height, b.Height), "%d", a.Height) &&
+		r.must("round", a.Round == b.Round, fmt.Errorf("the votes are of two rounds, %d and %d", a.Round, b.Round), "%d", a.Round) &&
+		r.must("type", a.Type == b.Type, fmt.Errorf("the votes are of two types, a %s and a %s", voteName(a.Type), voteName(b.Type)), "%s", voteName(a.Type)) &&
+		r.must("blocks", !a.Block.Equal(&b.Block), fmt.Errorf("both votes are for the same block, %s", &a.Block), "%s and %s, %s", a.Block.Short(), b.Block.Short(), order)
 }
 
 // powers are those of the set that was given; else what the evidence claims, zero if
@@ -125,11 +125,11 @@ func (d *cometDoubleVote) powers(known *cometKnown) (power, total int64, err err
 		}
 		return d.power, d.total, nil
 	}
-	v, ok := known.set.find(d.a.address)
+	v, ok := known.set.Find(d.a.Address)
 	if !ok {
-		return 0, 0, fmt.Errorf("%X is not in the validator set that was given", d.a.address)
+		return 0, 0, fmt.Errorf("%X is not in the validator set that was given", d.a.Address)
 	}
-	return v.power, known.set.total(), nil
+	return v.Power, known.set.Total(), nil
 }
 
 func (d *cometDoubleVote) powerSource(known *cometKnown, power, total int64) string {
@@ -142,4 +142,11 @@ func (d *cometDoubleVote) powerSource(known *cometKnown, power, total int64) str
 		return fmt.Sprintf("%d of %d in the set; the evidence claims %d of %d, for which CometBFT would refuse it", power, total, d.power, d.total)
 	}
 	return fmt.Sprintf("%d of %d", power, total)
+}
+
+func voteName(kind int64) string {
+	if kind == comet.Prevote {
+		return "prevote"
+	}
+	return "precommit"
 }

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 const (
@@ -17,11 +19,11 @@ const (
 // parseCometKeys reads a list of keys: every public key in any JSON, or a text with a
 // key on each line, as hex or base64, ed25519 unless its type stands before it with
 // a colon. A validator set or light block in protobuf has keys, too.
-func parseCometKeys(data []byte) ([]cometKey, error) {
+func parseCometKeys(data []byte) ([]comet.Key, error) {
 	if len(data) > MaxFile {
 		return nil, ErrSize
 	}
-	var keys []cometKey
+	var keys []comet.Key
 	var err error
 	if text := strings.TrimSpace(string(data)); strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
 		err = gatherCometKeys(data, 0, &keys)
@@ -37,7 +39,7 @@ func parseCometKeys(data []byte) ([]cometKey, error) {
 	return keys, err
 }
 
-func readCometKeyLines(text string, keys *[]cometKey) error {
+func readCometKeyLines(text string, keys *[]comet.Key) error {
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -57,7 +59,7 @@ func readCometKeyLines(text string, keys *[]cometKey) error {
 }
 
 // gatherCometKeys walks through JSON. Keys of other algorithms are passed over.
-func gatherCometKeys(raw json.RawMessage, depth int, keys *[]cometKey) error {
+func gatherCometKeys(raw json.RawMessage, depth int, keys *[]comet.Key) error {
 	if depth > maxKeysNested || len(*keys) > maxCometKeys {
 		return fmt.Errorf("the keys are nested deeper than %d levels, or more than %d", maxKeysNested, maxCometKeys)
 	}
@@ -82,7 +84,7 @@ func gatherCometKeys(raw json.RawMessage, depth int, keys *[]cometKey) error {
 	return nil
 }
 
-func gatherFromObject(o cometObject, depth int, keys *[]cometKey) error {
+func gatherFromObject(o cometObject, depth int, keys *[]comet.Key) error {
 	key, err := readCometKey(o)
 	if err == nil {
 		*keys = append(*keys, key)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // What a file may hold.
@@ -25,19 +26,26 @@ type cometPiece interface {
 // cometFile is what was found in a file.
 type cometFile struct {
 	pieces []cometPiece
-	lights []*cometLight
-	sets   []*cometSet
-	blocks int // without evidence
-	missed int // validators that an answer of an RPC says it left out
+	lights []*comet.LightBlock
+	sets   []*comet.Set
+	pages  []cometPage // of those sets, the incomplete ones
+	blocks int         // without evidence
+	missed int         // validators that an answer of an RPC says it left out
+}
+
+// cometPage is a part of the set at a height.
+type cometPage struct {
+	height  int64
+	members []comet.Validator
 }
 
 // keys are those of all validators beside the evidence.
-func (f *cometFile) keys() (keys []cometKey) {
+func (f *cometFile) keys() (keys []comet.Key) {
 	for _, l := range f.lights {
-		keys = append(keys, l.set.keys()...)
+		keys = append(keys, l.Set.Keys()...)
 	}
 	for _, s := range f.sets {
-		keys = append(keys, s.keys()...)
+		keys = append(keys, s.Keys()...)
 	}
 	return keys
 }
@@ -118,7 +126,7 @@ func (f *cometFile) read(raw json.RawMessage, depth int, from cometCarrier) erro
 }
 
 func (f *cometFile) readList(raw json.RawMessage, depth int, from cometCarrier) error {
-	items, err := readCometList(raw, maxCometValidators)
+	items, err := readCometList(raw, comet.MaxValidators)
 	if err != nil && !errors.Is(err, errTrailing) {
 		return fmt.Errorf("%w: %w", ErrShape, err)
 	}
@@ -203,8 +211,8 @@ func (f *cometFile) readMessage(o cometFields, depth int, from cometCarrier) err
 			f.pieces = append(f.pieces, cometMalformed{attest.FaultConsensusEquivocation, *o.err})
 			return nil
 		}
-		from.chainID = light.header.chainID
-		from.keys = append(from.keys, light.set.keys()...)
+		from.chainID = light.Header.ChainID
+		from.keys = append(from.keys, light.Set.Keys()...)
 	}
 	return f.read(o.get("duplicatevoteevidence"), depth+1, from)
 }
@@ -215,11 +223,11 @@ func (f *cometFile) readBlock(o cometFields, id string, depth int) error {
 		return *o.err
 	}
 	var err error
-	if block.id, err = readCometBytes(id, cometHashSize); err != nil {
+	if block.id, err = readCometBytes(id, comet.HashSize); err != nil {
 		return fmt.Errorf("block_id.hash: %w", err)
 	}
 	before := len(f.pieces)
-	if err := f.read(o.get("evidence"), depth+1, cometCarrier{chainID: block.header.chainID, block: block}); err != nil {
+	if err := f.read(o.get("evidence"), depth+1, cometCarrier{chainID: block.header.ChainID, block: block}); err != nil {
 		return err
 	}
 	list := o
@@ -247,9 +255,11 @@ func (f *cometFile) readBlock(o cometFields, id string, depth int) error {
 
 func (f *cometFile) readValidators(o cometFields) error {
 	set := readCometSet(o, "validators")
-	if total := o.number(64, "total"); total > int64(len(set.members)) {
-		f.missed += int(total) - len(set.members)
-		set.pageOf = o.number(64, "blockheight")
+	if total := o.number(64, "total"); total > int64(len(set.Members)) {
+		f.missed += int(total) - len(set.Members)
+		if height := o.number(64, "blockheight"); height != 0 {
+			f.pages = append(f.pages, cometPage{height, set.Members})
+		}
 	}
 	f.sets = append(f.sets, set)
 	if *o.err != nil {
@@ -261,15 +271,15 @@ func (f *cometFile) readValidators(o cometFields) error {
 // readDecodedDoubleVote reads a double vote that was taken apart: each vote has only
 // what is its own, and the key is there.
 func readDecodedDoubleVote(o cometFields) *cometDoubleVote {
-	vote := func(v cometFields) cometVote {
-		return cometVote{
-			kind:      o.enum("SIGNED_MSG_TYPE_", []string{"UNKNOWN", "PREVOTE", "PRECOMMIT"}, "votetype"),
-			height:    o.number(64, "height"),
-			round:     o.number(32, "round"),
-			block:     cometBlockID{v.bytes(hashLengths, "blockhash"), v.number(64, "partstotal"), v.bytes(hashLengths, "partshash")},
-			time:      v.time("timestamp"),
-			address:   o.bytes(addressLengths, "validatoraddress"),
-			signature: v.bytes(signatureLengths, "signature"),
+	vote := func(v cometFields) comet.Vote {
+		return comet.Vote{
+			Type:      o.enum("SIGNED_MSG_TYPE_", []string{"UNKNOWN", "PREVOTE", "PRECOMMIT"}, "votetype"),
+			Height:    o.number(64, "height"),
+			Round:     o.number(32, "round"),
+			Block:     comet.BlockID{Hash: v.bytes(hashLengths, "blockhash"), PartsTotal: v.number(64, "partstotal"), PartsHash: v.bytes(hashLengths, "partshash")},
+			Time:      v.time("timestamp"),
+			Address:   o.bytes(addressLengths, "validatoraddress"),
+			Signature: v.bytes(signatureLengths, "signature"),
 		}
 	}
 	d := &cometDoubleVote{
@@ -284,7 +294,7 @@ func readDecodedDoubleVote(o cometFields) *cometDoubleVote {
 		if err != nil {
 			o.fail("pub_key", "%v", err)
 		}
-		d.from.keys = []cometKey{key}
+		d.from.keys = []comet.Key{key}
 	}
 	return d
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // Protobuf is turned into JSON by a schema and read as such, so that both say the same.
@@ -21,7 +22,7 @@ import (
 // few bytes can be read in two ways, and those that can are refused.
 
 // maxCometProto is the size in bytes of the largest protobuf that is parsed: some more
-// than two signed headers with four sets of [maxCometValidators].
+// than two signed headers with four sets of [comet.MaxValidators].
 const maxCometProto = 8 << 20
 
 // protoKind is how the value of a field is written.
@@ -85,7 +86,7 @@ var (
 	}
 	protoCommitSig = protoMessage{1: intField("block_id_flag"), 2: bytesField("validator_address"), 3: innerField("timestamp", protoTime), 4: bytesField("signature")}
 	protoCommit    = protoMessage{
-		1: intField("height"), 2: intField("round"), 3: innerField("block_id", protoBlockID), 4: listField("signatures", protoCommitSig, maxCometValidators),
+		1: intField("height"), 2: intField("round"), 3: innerField("block_id", protoBlockID), 4: listField("signatures", protoCommitSig, comet.MaxValidators),
 	}
 	protoSigned    = protoMessage{1: innerField("header", protoHeader), 2: innerField("commit", protoCommit)}
 	protoValidator = protoMessage{
@@ -93,7 +94,7 @@ var (
 		5: bytesField("pub_key_bytes"), 6: textField("pub_key_type"),
 	}
 	protoSet = protoMessage{
-		1: listField("validators", protoValidator, maxCometValidators, 2, 5), 2: innerField("proposer", protoValidator), 3: intField("total_voting_power"),
+		1: listField("validators", protoValidator, comet.MaxValidators, 2, 5), 2: innerField("proposer", protoValidator), 3: intField("total_voting_power"),
 	}
 	protoHeight = protoMessage{1: uintField("revision_number"), 2: uintField("revision_height")}
 	// protoLight is a LightBlock, and also a Header of IBC, which has the last two fields.
@@ -103,7 +104,7 @@ var (
 	}
 	protoAttack = protoMessage{
 		1: innerField("conflicting_block", protoMessage{1: protoLight[1], 2: protoLight[2]}), 2: intField("common_height"),
-		3: listField("byzantine_validators", protoValidator, maxCometValidators, 2, 5), 4: intField("total_voting_power"), 5: innerField("timestamp", protoTime),
+		3: listField("byzantine_validators", protoValidator, comet.MaxValidators, 2, 5), 4: intField("total_voting_power"), 5: innerField("timestamp", protoTime),
 	}
 	protoEvidence     = protoMessage{1: innerField("duplicate_vote_evidence", protoDoubleVote), 2: innerField("light_client_attack_evidence", protoAttack)}
 	protoEvidenceList = protoMessage{1: listField("evidence", protoEvidence, maxCometPieces)}

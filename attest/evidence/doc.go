@@ -21,5 +21,5 @@
 //     the way to what is known.
 //   - No network, no disk, no clock, no goroutine, and none of CometBFT's code.
 //
-// Of this module it imports bls, attest and attest/ethereum.
+// Of this module it imports bls, attest, attest/comet and attest/ethereum.
 package evidence

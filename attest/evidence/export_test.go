@@ -1,6 +1,10 @@
 package evidence
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/meshsec/meshsec/attest/comet"
+)
 
 // SignedBlock checks the block of an RPC's answer: its hash, its validators' hash and
 // its commit, and says how many signed it.
@@ -10,10 +14,10 @@ func SignedBlock(data []byte) (signers int, err error) {
 		return 0, err
 	}
 	l := f.lights[0]
-	if err := l.check(); err != nil {
+	if err := l.Check(); err != nil {
 		return 0, err
 	}
-	all, _, err := l.signedBy(l.set, &cometForms{})
+	all, _, err := l.SignedBy(l.Set, &comet.Forms{})
 	return len(all), err
 }
 
@@ -24,7 +28,7 @@ func SignBytes(data []byte, chainID string) (a, b []byte) {
 		return nil, nil
 	}
 	d := f.pieces[0].(*cometDoubleVote)
-	return d.a.signBytes(chainID), d.b.signBytes(chainID)
+	return d.a.SignBytes(chainID), d.b.SignBytes(chainID)
 }
 
 // ParseCometKeys is how many keys are in a file of keys.
@@ -56,5 +60,5 @@ func HeaderHash(data []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	return readCometHeader(cometFields{object: o, err: &err}).hash()
+	return readCometHeader(cometFields{object: o, err: &err}).Hash()
 }

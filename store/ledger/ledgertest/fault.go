@@ -36,8 +36,8 @@ func (n *Network) Equivocation(set *attest.Set, chain string, epoch, height uint
 	for i, side := range []*attest.ConsensusVote{&e.First, &e.Second} {
 		at := time.UnixMilli(int64(GenesisTime + height*BlockTime)).UTC()
 		*side = attest.ConsensusVote{BlockHash: [32]byte{byte(i)}, PartsTotal: 1, Seconds: uint64(at.Unix())}
-		block := comet.BlockID(side.BlockHash[:], int64(side.PartsTotal), side.PartsHash[:])
-		side.Signature = ed25519.Sign(v.Consensus, comet.SignBytes(chain, comet.Precommit, int64(height), 0, block, at))
+		block := comet.BlockID{Hash: side.BlockHash[:], PartsTotal: int64(side.PartsTotal), PartsHash: side.PartsHash[:]}
+		side.Signature = ed25519.Sign(v.Consensus, comet.SignBytes(chain, comet.Precommit, int64(height), 0, &block, at))
 	}
 	return attest.BuildEquivocation(set, e)
 }

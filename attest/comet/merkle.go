@@ -1,0 +1,33 @@
+package comet
+
+import (
+	"crypto/sha256"
+	"math/bits"
+)
+
+// MerkleRoot is the root of a tree as in RFC 6962, with SHA-256.
+func MerkleRoot(leaves [][]byte) []byte {
+	var digest [sha256.Size]byte
+	switch len(leaves) {
+	case 0:
+		digest = sha256.Sum256(nil)
+	case 1:
+		digest = sha256.Sum256(append([]byte{0}, leaves[0]...))
+	default:
+		split := 1 << (bits.Len(uint(len(leaves)-1)) - 1) // the largest power of two below
+		inner := append([]byte{1}, MerkleRoot(leaves[:split])...)
+		digest = sha256.Sum256(append(inner, MerkleRoot(leaves[split:])...))
+	}
+	return digest[:]
+}
+
+// TransactionsHash is the data_hash of a header: the Merkle root of the hashes of the
+// block's transactions, which are their SHA-256.
+func TransactionsHash(transactions [][]byte) []byte {
+	hashes := make([][]byte, len(transactions))
+	for i, tx := range transactions {
+		hash := sha256.Sum256(tx)
+		hashes[i] = hash[:]
+	}
+	return MerkleRoot(hashes)
+}
