@@ -17,6 +17,7 @@ const (
 	MaxDoubleVoteSize       = 40 + 2*MaxCertificateSize
 	MaxEquivocationSize     = 73 + MaxChainID + MaxValidators/8 + 1 + 5 + MaxConsensusKey + 2*(84+MaxConsensusSignature)
 	MaxTransitionSize       = MaxFaultProofSize - 5
+	MaxLightClientAttack    = 160<<10 - 5
 	MaxFaultProofSize       = 512 << 10 // of the largest kind, see FaultKind.MaxSize
 )
 
@@ -172,3 +173,12 @@ func DecodeTransition(data []byte) (*Transition, error) {
 
 // EncodeTransition encodes the body of a proof of kind [FaultInvalidTransition].
 func EncodeTransition(t *Transition) ([]byte, error) { return encode(t) }
+
+// DecodeLightClientAttack decodes the body of a proof of kind [FaultLightClientAttack],
+// including everything that can be checked about it without a validator set.
+func DecodeLightClientAttack(data []byte) (*LightClientAttack, error) {
+	return decode[LightClientAttack](data, MaxLightClientAttack)
+}
+
+// EncodeLightClientAttack encodes the body of a proof of kind [FaultLightClientAttack].
+func EncodeLightClientAttack(a *LightClientAttack) ([]byte, error) { return encode(a) }

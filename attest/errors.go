@@ -23,6 +23,7 @@ const (
 	RulePossession
 	RuleConsensusSignature
 	RuleConsensusVote
+	RuleHomeBlock
 	RuleOrder
 	RuleContradiction
 	RuleOffender
@@ -62,6 +63,7 @@ var ruleTable = [...]RuleInfo{
 	{RulePossession, "possession", true, "the proof of possession of the BLS key is not valid for this registration"},
 	{RuleConsensusSignature, "consensus_signature", true, "the consensus key's signature is not valid for this registration"},
 	{RuleConsensusVote, "consensus_vote", true, "it is no vote that the home chain's consensus would count: its type, height, round, time or block id"},
+	{RuleHomeBlock, "home_block", true, "it is not what the home chain has at that height, or of a form that nothing of a home chain has"},
 	{RuleOrder, "order", true, "the first of two sides must have the smaller checkpoint root or block id"},
 	{RuleContradiction, "contradiction", true, "the two sides do not contradict: the same checkpoint or block, another chain or another epoch"},
 	{RuleOffender, "offender", true, "nobody signed both sides, or another validator's key than the accused's"},

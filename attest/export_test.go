@@ -29,3 +29,6 @@ func JudgeEthereumRoots(b *Beacon, set *Set, sides [2]EthereumRoots) error {
 	}
 	return nil
 }
+
+// HomeHash is the hash that a header has as a block of a chain.
+func HomeHash(h *HomeHeader, chain string) [32]byte { return h.hash([]byte(chain)) }

@@ -83,6 +83,7 @@ var openers = map[FaultKind]func([]byte) (faultBody, error){
 	FaultInvalidTransition:     opener(DecodeTransition),
 	FaultConsensusEquivocation: opener(DecodeEquivocation),
 	FaultEthereumSlashing:      opener(DecodeEthereumSlashing),
+	FaultLightClientAttack:     opener(DecodeLightClientAttack),
 }
 
 func opener[B faultBody](decode func([]byte) (B, error)) func([]byte) (faultBody, error) {
@@ -117,7 +118,8 @@ type Accusation struct {
 	Epoch          uint64
 	Height         uint64   // of the home chain, where the fault is about one; else 0
 	ValidatorsRoot [32]byte // root of the set that Accused indexes
-	Accused        Bits     // at least one
+	Accused        Bits     // at least one, or none where the chain has Forked
+	Forked         bool     // its own consensus has failed, and nothing says through whom
 	Refutes        Refuted  // the checkpoint that it says is wrong; zero for a fault that leaves them be
 }
 
@@ -156,7 +158,8 @@ type Offender struct {
 	Total   uint256.Int // of the set
 }
 
-// VerifiedFault is a proof that convicts. The zero value convicts nobody.
+// VerifiedFault is a proof that convicts, or that halts a chain. The zero value does
+// neither.
 type VerifiedFault struct {
 	proof      *FaultProof
 	accusation Accusation
@@ -203,13 +206,17 @@ func (v VerifiedFault) ChainID() string { return v.accusation.ChainID }
 // Epoch is the epoch of the offence.
 func (v VerifiedFault) Epoch() uint64 { return v.accusation.Epoch }
 
+// Forked says that the chain's own consensus has failed, and that nobody is convicted.
+func (v VerifiedFault) Forked() bool { return v.accusation.Forked }
+
 // ID is the proof's, see [FaultProof.ID].
 func (v VerifiedFault) ID() [32]byte { return v.proof.ID() }
 
 // Refutes is the checkpoint that can't be right, zero if the fault leaves them be.
 func (v VerifiedFault) Refutes() Refuted { return v.accusation.Refutes }
 
-// Offenders are those convicted, in the order of the set; the slice is the caller's.
+// Offenders are those convicted, in the order of the set, none if the chain has
+// [VerifiedFault.Forked]; the slice is the caller's.
 func (v VerifiedFault) Offenders() []Offender { return append([]Offender(nil), v.offenders...) }
 
 // Proof is a copy of the proof that was verified.

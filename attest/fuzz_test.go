@@ -1,6 +1,8 @@
 package attest_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/meshsec/meshsec/attest"
@@ -12,7 +14,7 @@ func fuzzCodec(f *testing.F, name string) {
 	for _, seed := range fuzzSeeds(f) {
 		f.Add(seed)
 	}
-	for _, c := range codecs() {
+	for _, c := range append(codecs(), homeCodecs()...) {
 		if c.name == name {
 			f.Fuzz(func(t *testing.T, data []byte) { checkCanonical(t, c, data) })
 			return
@@ -44,22 +46,26 @@ func fuzzSeeds(t tb) (seeds [][]byte) {
 	add(c.equivocation(t, 1).Body, nil)
 	add(beaconCast(t, 4).slashing(t, slashedSurround(t)).Body, nil)
 	add(c.transition(t, "shown", 0, 1, 2).Body, nil)
+	for _, proof := range realProofs().attacks {
+		add(proof.Body, nil)
+	}
 	return seeds
 }
 
-func FuzzDecodeCheckpoint(f *testing.F)       { fuzzCodec(f, "checkpoint") }
-func FuzzDecodeValidatorSet(f *testing.F)     { fuzzCodec(f, "validator set") }
-func FuzzDecodeAttestation(f *testing.F)      { fuzzCodec(f, "attestation") }
-func FuzzDecodeCertificate(f *testing.F)      { fuzzCodec(f, "certificate") }
-func FuzzDecodeCrossClaim(f *testing.F)       { fuzzCodec(f, "claim") }
-func FuzzDecodeCrossAttestation(f *testing.F) { fuzzCodec(f, "cross-attestation") }
-func FuzzDecodeCrossCertificate(f *testing.F) { fuzzCodec(f, "cross-certificate") }
-func FuzzDecodeRegistration(f *testing.F)     { fuzzCodec(f, "registration") }
-func FuzzDecodeFaultProof(f *testing.F)       { fuzzCodec(f, "fault proof") }
-func FuzzDecodeDoubleVote(f *testing.F)       { fuzzCodec(f, "double vote") }
-func FuzzDecodeEquivocation(f *testing.F)     { fuzzCodec(f, "equivocation") }
-func FuzzDecodeEthereumSlashing(f *testing.F) { fuzzCodec(f, "ethereum slashing") }
-func FuzzDecodeTransition(f *testing.F)       { fuzzCodec(f, "transition") }
+func FuzzDecodeCheckpoint(f *testing.F)        { fuzzCodec(f, "checkpoint") }
+func FuzzDecodeValidatorSet(f *testing.F)      { fuzzCodec(f, "validator set") }
+func FuzzDecodeAttestation(f *testing.F)       { fuzzCodec(f, "attestation") }
+func FuzzDecodeCertificate(f *testing.F)       { fuzzCodec(f, "certificate") }
+func FuzzDecodeCrossClaim(f *testing.F)        { fuzzCodec(f, "claim") }
+func FuzzDecodeCrossAttestation(f *testing.F)  { fuzzCodec(f, "cross-attestation") }
+func FuzzDecodeCrossCertificate(f *testing.F)  { fuzzCodec(f, "cross-certificate") }
+func FuzzDecodeRegistration(f *testing.F)      { fuzzCodec(f, "registration") }
+func FuzzDecodeFaultProof(f *testing.F)        { fuzzCodec(f, "fault proof") }
+func FuzzDecodeDoubleVote(f *testing.F)        { fuzzCodec(f, "double vote") }
+func FuzzDecodeEquivocation(f *testing.F)      { fuzzCodec(f, "equivocation") }
+func FuzzDecodeEthereumSlashing(f *testing.F)  { fuzzCodec(f, "ethereum slashing") }
+func FuzzDecodeTransition(f *testing.F)        { fuzzCodec(f, "transition") }
+func FuzzDecodeLightClientAttack(f *testing.F) { fuzzCodec(f, "light client attack") }
 
 // FuzzVerifyFault feeds bodies that may be anything to what a stranger can reach.
 // Nothing but what was signed may convict.
@@ -85,14 +91,33 @@ func FuzzVerifyFault(f *testing.F) {
 			v.Kind() == attest.FaultInvalidTransition && v.ID() != wrong.ID() {
 			t.Fatalf("a transition that nobody signed convicts %v", v.Offenders())
 		}
-		if err != nil || verified.ID() == signed.ID() || verified.ID() == equivocated.ID() {
-			return
+		if err != nil || verified.ID() == signed.ID() || verified.ID() == equivocated.ID() || kind == uint8(attest.FaultLightClientAttack) {
+			return // that kind has a target of its own
 		}
 		// The epoch is not what the home chain's validator signed, and ZIP-215 has
 		// points in more than one form: the offence is still the same.
 		again, err := attest.DecodeEquivocation(body)
 		if err != nil || !signedBoth(again) {
 			t.Fatalf("a proof that nobody signed convicts %v", verified.Offenders())
+		}
+	})
+}
+
+// FuzzVerifyLightClientAttack: whatever was changed in a proof, it convicts nobody else
+// than who signed.
+func FuzzVerifyLightClientAttack(f *testing.F) {
+	real := realProofs()
+	for _, proof := range real.attacks {
+		f.Add(proof.Body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		v, err := attest.VerifyFault(testNet, real.chain.set, &attest.FaultProof{Kind: uint8(attest.FaultLightClientAttack), Body: body})
+		if err != nil {
+			return
+		}
+		who := fmt.Sprint(offendersOf(v, real.chain.set))
+		if !slices.Contains([]string{"[0 2]", "[0]", "[2]", "[1 2]", "[1]", "[]"}, who) || v.Forked() != (who == "[]") {
+			t.Fatalf("a proof that nobody signed convicts %s", who)
 		}
 	})
 }

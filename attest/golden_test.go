@@ -54,6 +54,7 @@ func TestGoldenFiles(t *testing.T) {
 	bound := c.registration(2)
 	bound.ConsensusKey = attest.Ethereum(ethereumKey(t, 2)).Public()
 	transition := c.transition(t, "shown", 1, 2, 3)
+	attack, home := realProofs().attacks[0], realProofs().chain.set
 	possession := must[[96]byte](t)(attest.ProveRegistration(c.keys[2], testNet, reg))
 	consensus := must[[]byte](t)(attest.SignRegistration(attest.Ed25519(consensusKey(2)), testNet, reg))
 
@@ -95,6 +96,9 @@ func TestGoldenFiles(t *testing.T) {
 			SecretKey:   secret(ethereumKey(t, 2)),
 		},
 		"transition": {SSZ: ssz(attest.EncodeFaultProof(transition)), ID: encoded32(transition.ID()), Network: encoded32(testNet)},
+		"light_client_attack": {
+			SSZ: ssz(attest.EncodeFaultProof(attack)), ID: encoded32(attack.ID()), Network: encoded32(testNet), Root: encoded32(home.Root()),
+		},
 		"registration": {
 			Network:     encoded32(testNet),
 			SSZ:         ssz(attest.EncodeRegistration(reg)),

@@ -157,6 +157,7 @@ var attestConditions = map[attest.Rule]Condition{
 	attest.RulePossession:         BadSignature,
 	attest.RuleConsensusSignature: BadSignature,
 	attest.RuleConsensusVote:      NoFault,
+	attest.RuleHomeBlock:          NoFault,
 	attest.RuleOrder:              NotCanonical,
 	attest.RuleContradiction:      NoFault,
 	attest.RuleOffender:           NoFault,

@@ -48,9 +48,14 @@ func (h *Header) Check() error {
 
 // Hash is the hash of the block: the Merkle root of the 14 fields of the header, each
 // in protobuf, empty ones as nothing.
-func (h *Header) Hash() []byte {
+func (h *Header) Hash() []byte { return MerkleRoot(h.fields()) }
+
+// parentField is the position of last_block_id among the fields.
+const parentField = 4
+
+func (h *Header) fields() [][]byte {
 	wrap := func(b []byte) []byte { return Message(nil).Bytes(1, b) }
-	return MerkleRoot([][]byte{
+	return [][]byte{
 		Message(nil).Varint(1, h.VersionBlock).Varint(2, h.VersionApp),
 		wrap([]byte(h.ChainID)),
 		Message(nil).Int(1, h.Height),
@@ -58,7 +63,27 @@ func (h *Header) Hash() []byte {
 		h.LastBlock.Proto(),
 		wrap(h.LastCommit), wrap(h.Data), wrap(h.Validators), wrap(h.NextValidators), wrap(h.Consensus),
 		wrap(h.App), wrap(h.LastResults), wrap(h.Evidence), wrap(h.Proposer),
-	})
+	}
+}
+
+// ParentBranch is the branch of last_block_id in the tree of the header's fields: the
+// siblings from the leaf up. With it, [HashOver] gives the header's hash.
+func (h *Header) ParentBranch() (branch [4][HashSize]byte) {
+	f := h.fields()
+	for i, below := range [][][]byte{f[parentField+1 : 6], f[6:8], f[:parentField], f[8:]} {
+		branch[i] = [HashSize]byte(MerkleRoot(below))
+	}
+	return branch
+}
+
+// HashOver is the hash of the header that has parent as its last_block_id, given the
+// rest as a branch.
+func HashOver(parent *BlockID, branch *[4][HashSize]byte) [HashSize]byte {
+	n := leafHash(parent.Proto())
+	n = innerHash(n[:], branch[0][:])
+	n = innerHash(n[:], branch[1][:])
+	n = innerHash(branch[2][:], n[:])
+	return innerHash(n[:], branch[3][:])
 }
 
 // Contradicts says whether two headers of one height can't both follow from the same

@@ -7,18 +7,23 @@ import (
 
 // MerkleRoot is the root of a tree as in RFC 6962, with SHA-256.
 func MerkleRoot(leaves [][]byte) []byte {
-	var digest [sha256.Size]byte
+	var root [HashSize]byte
 	switch len(leaves) {
 	case 0:
-		digest = sha256.Sum256(nil)
+		root = sha256.Sum256(nil)
 	case 1:
-		digest = sha256.Sum256(append([]byte{0}, leaves[0]...))
+		root = leafHash(leaves[0])
 	default:
 		split := 1 << (bits.Len(uint(len(leaves)-1)) - 1) // the largest power of two below
-		inner := append([]byte{1}, MerkleRoot(leaves[:split])...)
-		digest = sha256.Sum256(append(inner, MerkleRoot(leaves[split:])...))
+		root = innerHash(MerkleRoot(leaves[:split]), MerkleRoot(leaves[split:]))
 	}
-	return digest[:]
+	return root[:]
+}
+
+func leafHash(leaf []byte) [HashSize]byte { return sha256.Sum256(append([]byte{0}, leaf...)) }
+
+func innerHash(left, right []byte) [HashSize]byte {
+	return sha256.Sum256(append(append([]byte{1}, left...), right...))
 }
 
 // TransactionsHash is the data_hash of a header: the Merkle root of the hashes of the
