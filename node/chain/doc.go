@@ -11,7 +11,7 @@
 //   - A block that a [Chain] returned is final. The same height gives the same
 //     block for ever.
 //   - Which transactions are operations depends on their bytes alone, see
-//     [DecodeTransaction]: not on configuration, not on the chain, not on the
+//     [attest.OperationsIn]: not on configuration, not on the chain, not on the
 //     node that reads them. Two honest nodes see the same operations in the
 //     same order.
 //   - Inclusion is never promised and never unique: an operation may come

@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/chain"
 )
 
@@ -25,7 +26,7 @@ func TestEveryOperationComesBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, ok := chain.DecodeTransaction(tx)
+			got, ok := attest.OperationIn(tx)
 			if !ok || !bytes.Equal(got, operation) {
 				t.Fatalf("%v: %x came back as %x, %v", e, operation, got, ok)
 			}
@@ -43,7 +44,7 @@ func TestLimits(t *testing.T) {
 		if len(tx) > largestOverRPC {
 			t.Errorf("%v: the largest operation makes a transaction of %d bytes", e, len(tx))
 		}
-		if got, ok := chain.DecodeTransaction(tx); !ok || len(got) != chain.MaxOperation {
+		if got, ok := attest.OperationIn(tx); !ok || len(got) != chain.MaxOperation {
 			t.Errorf("%v: the largest operation does not come back", e)
 		}
 		if _, err := chain.EncodeTransaction(e, make([]byte, chain.MaxOperation+1)); !errors.Is(err, chain.ErrTooLarge) {
@@ -53,7 +54,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%v: an empty operation: %v", e, err)
 		}
 	}
-	if _, ok := chain.DecodeTransaction(append([]byte("meshsec\x01"), make([]byte, chain.MaxOperation+1)...)); ok {
+	if _, ok := attest.OperationIn(append([]byte("meshsec\x01"), make([]byte, chain.MaxOperation+1)...)); ok {
 		t.Error("an operation above the limit decodes")
 	}
 }
@@ -90,7 +91,7 @@ func TestForeignAndMalleatedTransactionsAreIgnored(t *testing.T) {
 		"key of another":      "meshsec-0000000000000000=" + value,
 		"upper-case key":      strings.ToUpper(key[:10]) + key[10:] + "=" + value,
 	} {
-		if got, ok := chain.DecodeTransaction([]byte(tx)); ok {
+		if got, ok := attest.OperationIn([]byte(tx)); ok {
 			t.Errorf("%s: %q decodes to %q", name, tx, got)
 		}
 	}
@@ -134,7 +135,7 @@ func FuzzDecodeTransaction(f *testing.F) {
 	f.Add([]byte("name=satoshi"))
 	f.Add([]byte("meshsec-0000000000000000=AA\r\n"))
 	f.Fuzz(func(t *testing.T, tx []byte) {
-		got, ok := chain.DecodeTransaction(tx)
+		got, ok := attest.OperationIn(tx)
 		want, wantOK := decodeDumb(tx)
 		if ok != wantOK || ok && !bytes.Equal(got, want) {
 			t.Fatalf("%q decodes to %x, %v, the twin says %x, %v", tx, got, ok, want, wantOK)

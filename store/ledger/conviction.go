@@ -232,7 +232,7 @@ func (r *Reader) failed(params *Params, chain string) (*FailureView, error) {
 func (f *Fault) view(id [32]byte) FaultView {
 	v := FaultView{
 		ID: id[:], Kind: attest.FaultKind(f.Kind).String(), Chain: string(f.Chain), Epoch: f.Epoch,
-		Recorded: f.Recorded, Reporter: f.Reporter,
+		Recorded: f.Recorded, Reporter: f.Reporter, Offenders: []AccountID{}, Forked: len(f.Offenders) == 0,
 	}
 	for _, o := range f.Offenders {
 		v.Offenders = append(v.Offenders, o.Account)

@@ -47,6 +47,9 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if set.Root() != accused.ValidatorsRoot || accused.Accused.Len() != set.Len() {
 		return refuse(CodeInvalid, "the proof is about another set than that of epoch %d", accused.Epoch)
 	}
+	if accused.Forked {
+		return m.submitFork(accused, set, since, s)
+	}
 	if fresh, err := m.anyNew(accused, set); err != nil {
 		return err
 	} else if known != nil || !fresh {

@@ -43,6 +43,7 @@ var keyForms = []keyForm{
 	{"cover", nil, decodeAs[Cover]},
 	{"failure", []keyPart{chainPart}, decodeAs[Failure]},
 	{"failed", []keyPart{chainPart}, decodeAs[Cover]},
+	{"trusted", []keyPart{chainPart}, decodeCount},
 	{"escrow", []keyPart{chainPart}, decodeAmount},
 	{"participation", []keyPart{numberPart}, decodeAs[Participation]},
 	{"liveness", []keyPart{idPart}, decodeAs[Liveness]},
@@ -74,7 +75,7 @@ var keyForms = []keyForm{
 //	validator/<account>, key/<BLS key>, ckey/<type and key>, statement/<consumer>,
 //	import/<provider>, peer/<chain>, checkpoint/<chain>/17, fault/<id>,
 //	offender/<chain>/<account>, frozen/<chain>, params, pending, terms/<chain>,
-//	peerset/<chain>, cover, failure/<chain>, failed/<chain>, escrow/<consumer>,
+//	peerset/<chain>, cover, failure/<chain>, failed/<chain>, trusted/<chain>, escrow/<consumer>,
 //	participation/<epoch mod 4>, liveness/<account>
 //
 // A list is its name (accounts, validators, faults, slashes, queue, open, signed,

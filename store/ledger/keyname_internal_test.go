@@ -50,6 +50,7 @@ func sampleKeys() map[string][][2]string {
 		"livenessKey":      one(livenessKey(id), "liveness/"+id.String()),
 		"failureKey":       one(failureKey("beta"), "failure/beta"),
 		"failureCoverKey":  one(failureCoverKey("beta"), "failed/beta"),
+		"trustedKey":       one(trustedKey("beta"), "trusted/beta"),
 		"participationKey": one(participationKey(7), "participation/3"),
 		"openList":         items(openList, "open"),
 		"signedList":       items(signedList, "signed"),

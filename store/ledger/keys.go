@@ -23,6 +23,7 @@ import "encoding/binary"
 //	frozen/<chain>                        count of executions not finished
 //	cover                                 Cover of this chain
 //	failure/<chain>, failed/<chain>       Failure, the Cover that counts for it
+//	trusted/<chain>                       epoch from which the authority trusted it anew
 //	escrow/<consumer>                     amount that waits for the authority
 //	participation/<epoch mod 4>           Participation
 //	liveness/<account>                    Liveness
@@ -69,6 +70,7 @@ func termsKey(chain string) []byte             { return key("terms", []byte(chai
 func peerSetKey(chain string) []byte           { return key("peerset", []byte(chain)) }
 func escrowKey(consumer string) []byte         { return key("escrow", []byte(consumer)) }
 func livenessKey(id AccountID) []byte          { return key("liveness", id[:]) }
+func trustedKey(chain string) []byte           { return key("trusted", []byte(chain)) }
 func failureKey(chain string) []byte           { return key("failure", []byte(chain)) }
 func failureCoverKey(chain string) []byte      { return key("failed", []byte(chain)) }
 func participationKey(epoch uint64) []byte {

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"slices"
+
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/trie"
 )
@@ -13,6 +15,7 @@ const (
 	HaltConvicted HaltReason = 1 // a third of its power was convicted
 	HaltStale     HaltReason = 2 // nothing was heard of it for half of the unbonding time
 	HaltRefuted   HaltReason = 3 // it certified an epoch that is proven to be wrong
+	HaltForked    HaltReason = 4 // its own consensus signed two blocks of one height
 )
 
 // String is one sentence.
@@ -26,8 +29,15 @@ func (r HaltReason) String() string {
 		return "its last accepted checkpoint is older than half of the unbonding time"
 	case HaltRefuted:
 		return "it certified an epoch that is proven to be wrong"
+	case HaltForked:
+		return "its own consensus has signed a block that it does not have: the chain has forked"
 	}
 	return "unknown reason"
+}
+
+// gravity is the greater the more a reason says against the chain, 0 for none.
+func (r HaltReason) gravity() int {
+	return slices.Index([]HaltReason{0, HaltStale, HaltForked, HaltConvicted, HaltRefuted}, r)
 }
 
 // updatePeer accepts the next epoch of a peer on its certificate alone.
@@ -244,11 +254,10 @@ const finalizePerEpoch = 64
 
 // halt stops following a peer: nothing of it is accepted or imported, its stake gives no
 // power, and liens to it mature by our own clock, until the authority trusts a new
-// checkpoint. What was accepted and is not final yet is overturned by a conviction. The
-// graver reason takes the place of the other: an epoch proven wrong, a conviction,
-// staleness.
+// checkpoint. What was accepted and is not final yet is overturned, but by staleness. A
+// graver reason takes the place of another.
 func (m *machine) halt(chain string, peer *Peer, reason HaltReason) error {
-	if peer.Halted == uint8(reason) || peer.Halted == uint8(HaltRefuted) || peer.Halted == uint8(HaltConvicted) && reason == HaltStale {
+	if HaltReason(peer.Halted).gravity() >= reason.gravity() {
 		return nil
 	}
 	if peer.Halted == 0 {
@@ -284,6 +293,7 @@ func (m *machine) trustPeer(t *TrustPeer) error {
 	if _, err := verifiedSet(&t.Set, cp.ValidatorsRoot); err != nil {
 		return err
 	}
+	setCounter(m.tx, trustedKey(chain), cp.Epoch)
 	root := cp.Root()
 	*peer = Peer{
 		Accepted: cp.Epoch, Confirmed: cp.Epoch, Final: cp.Epoch,

@@ -127,7 +127,7 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 	switch kind {
 	case attest.FaultDoubleVote:
 		return uint64(p.DoubleVote)
-	case attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing:
+	case attest.FaultConsensusEquivocation, attest.FaultLightClientAttack, attest.FaultEthereumSlashing:
 		return uint64(p.Equivocation)
 	case attest.FaultInvalidTransition:
 		return uint64(p.Transition)

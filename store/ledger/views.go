@@ -84,7 +84,8 @@ type FaultView struct {
 	Recorded  uint64      `json:"recorded"` // epoch of this ledger
 	Reporter  AccountID   `json:"reporter"`
 	Offenders []AccountID `json:"offenders"`
-	Executed  bool        `json:"executed"` // every execution that it queued has finished
+	Executed  bool        `json:"executed"`         // every execution that it queued has finished
+	Forked    bool        `json:"forked,omitempty"` // it convicts nobody and halts the chain
 }
 
 // SlashView is what one execution took from one part.

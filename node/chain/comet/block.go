@@ -9,6 +9,7 @@ import (
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/types"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/chain"
 )
 
@@ -82,11 +83,7 @@ func decodeBlock(answer []byte) (chain.Block, *types.Header, error) {
 	block.Height = uint64(h.Height)
 	block.Time = uint64(h.Time.UnixMilli())
 	block.Evidence = evidence
-	for _, tx := range a.Block.Data.Txs {
-		if operation, ok := chain.DecodeTransaction(tx); ok {
-			block.Operations = append(block.Operations, operation)
-		}
-	}
+	block.Operations = attest.OperationsIn(a.Block.Data.Txs.ToSliceOfBytes())
 	return block, h, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	abci "github.com/cometbft/cometbft/abci/types"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/node/chain"
 )
 
@@ -106,7 +107,7 @@ func (a *application) Commit(context.Context, *abci.RequestCommit) (*abci.Respon
 
 // isOperation accepts exactly one transaction per operation, the raw one.
 func isOperation(tx []byte) bool {
-	operation, ok := chain.DecodeTransaction(tx)
+	operation, ok := attest.OperationIn(tx)
 	if !ok {
 		return false
 	}
