@@ -30,6 +30,7 @@ type homeState interface {
 	Terms(chain string) (*ledger.Terms, error)
 	Failure(chain string) (*ledger.Failure, error)
 	Participation(epoch uint64) (*ledger.Participation, error)
+	ForkChanges(chain string, epoch uint64) (useless string, err error)
 }
 
 // archive is what this node knows of the other chains. *store.Store is one.
@@ -304,8 +305,8 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 		}
 		return task{}, why, err
 	}
-	if news, err := isNews(home, params, f); err != nil || !news && !lacks {
-		return task{}, "all of its offenders are convicted for that epoch already, by another proof", err
+	if why, err := stale(home, params, f); err != nil || why != "" && !lacks {
+		return task{}, why, err
 	}
 	expired, ok, err := d.expired(home, meta, params, chain, epoch)
 	switch {
@@ -325,7 +326,7 @@ func (d *desk) fault(home homeState, meta *ledger.Meta, params *ledger.Params, f
 		if peer == nil {
 			return task{}, fmt.Sprintf("the ledger does not know the chain %s", chain), nil
 		}
-		if lacks || epoch-1 > peer.Final {
+		if !f.Forked() && (lacks || epoch-1 > peer.Final) {
 			later = epoch - 1
 		}
 	}
@@ -383,8 +384,8 @@ func (d *desk) settled(home homeState, meta *ledger.Meta, f attest.VerifiedFault
 	if recorded, err := home.Fault(f.ID()); err == nil && recorded != nil {
 		return true
 	}
-	news, err := isNews(home, params, f)
-	return err == nil && !news
+	why, err := stale(home, params, f)
+	return err == nil && why != ""
 }
 
 // lacks says whether an offence is recorded without the statement of ours that was in
@@ -443,19 +444,23 @@ func (d *desk) expired(home homeState, meta *ledger.Meta, params *ledger.Params,
 	return age.Passed(parent.AcceptedEpoch, parent.AcceptedTime, meta.Epoch, meta.Time), true, nil
 }
 
-// isNews reports whether a proof would add to what the home ledger has recorded of any
-// of its offenders: there can be many proofs of one offence.
-func isNews(home homeState, params *ledger.Params, f attest.VerifiedFault) (bool, error) {
+// stale says why a proof would add nothing to what the home ledger has recorded of any
+// of its offenders, or of its chain; empty if it would. There can be many proofs of one
+// offence.
+func stale(home homeState, params *ledger.Params, f attest.VerifiedFault) (why string, err error) {
+	if f.Forked() {
+		return home.ForkChanges(f.ChainID(), f.Epoch())
+	}
 	for _, o := range f.Offenders() {
 		record, err := home.Offender(f.ChainID(), o.Account)
 		if err != nil {
-			return false, err
+			return "", err
 		}
 		if record.IsNew(&params.Penalty, ledger.NewOffence(f.Kind(), f.Epoch(), &o.Power, &o.Total)) {
-			return true, nil
+			return "", nil
 		}
 	}
-	return false, nil
+	return "all of its offenders are convicted for that epoch already, by another proof", nil
 }
 
 // prove makes the encoded proof of what a chain's ledger had at a key after an

@@ -1,8 +1,6 @@
 package ledgertest
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,7 +84,7 @@ func Input(spec *ledger.ChainSpec, parent *attest.Checkpoint, ops ...*ledger.Ope
 	first := parent.Height + 1
 	in := &ledger.EpochInput{ChainID: []byte(spec.ID), Epoch: parent.Epoch + 1}
 	if len(ops) > 0 {
-		b := block(spec.ID, first)
+		b := &ledger.Block{Height: first}
 		for _, op := range ops {
 			enc, err := ledger.EncodeOperation(op)
 			if err != nil {
@@ -97,16 +95,14 @@ func Input(spec *ledger.ChainSpec, parent *attest.Checkpoint, ops ...*ledger.Ope
 		in.Blocks = append(in.Blocks, b)
 	}
 	if last := first + spec.EpochBlocks - 1; len(in.Blocks) == 0 || last != first {
-		in.Blocks = append(in.Blocks, block(spec.ID, last))
+		in.Blocks = append(in.Blocks, &ledger.Block{Height: last})
+	}
+	headers := HomeHeaders(spec, parent, Transactions(in.Blocks[0]))
+	for _, b := range in.Blocks {
+		h := headers[b.Height-first]
+		b.Hash, b.Time = [32]byte(h.Hash()), uint64(h.Time.UnixMilli())
 	}
 	return in, nil
-}
-
-func block(chain string, height uint64) *ledger.Block {
-	return &ledger.Block{
-		Height: height, Time: GenesisTime + height*BlockTime,
-		Hash: sha256.Sum256(binary.BigEndian.AppendUint64([]byte(chain), height)),
-	}
 }
 
 // Certify has every validator of the set that signs cp's epoch sign it, whatever it
