@@ -18,6 +18,10 @@ import (
 // error is our own store's, or that the node ends.
 func (h *home) evidence(ctx context.Context, b chain.Block) error {
 	for _, e := range b.Evidence {
+		if e.Attack != nil {
+			h.attacked(e.Attack)
+			continue
+		}
 		if e.DoubleVote == nil {
 			h.log.Warn("the home chain committed evidence of a kind that this version can't judge", "height", b.Height, "of", e.Height)
 			continue
@@ -47,7 +51,7 @@ func (h *home) evidence(ctx context.Context, b chain.Block) error {
 			return err
 		}
 	}
-	return nil
+	return h.prosecute(ctx)
 }
 
 // equivocation builds the proof of a double vote. The home chain names a validator by

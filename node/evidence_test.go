@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,7 +60,7 @@ func TestEvidenceOfTheHomeChainIsSlashedOnEveryLedger(t *testing.T) {
 		beta := w.chains["beta"]
 		beta.mu.Lock()
 		// Neither is about the mesh, and neither stops a node.
-		beta.found = append(beta.found, chain.Evidence{Height: 1, Raw: []byte("a light client attack")},
+		beta.found = append(beta.found, chain.Evidence{Height: 1, Raw: []byte("of a kind to come")},
 			chain.Evidence{Height: 1, DoubleVote: &chain.DoubleVote{Address: [20]byte{1}, Type: comet.Precommit}})
 		beta.mu.Unlock()
 		beta.equivocate(t, offender.validator, epoch*w.network.Manifest.Chain("beta").EpochBlocks)
@@ -110,5 +112,89 @@ func TestEquivocationInAnotherEpochIsNotKept(t *testing.T) {
 				t.Errorf("%s: faults %+v", m.name, faults)
 			}
 		}
+	})
+}
+
+// attack has validators sign another block in the place of one that the chain has, and
+// the chain find it.
+func (c *simChain) attack(height uint64, round int64, change func(*comet.Header), who ...*ledgertest.Validator) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forged := *c.headers[height-1]
+	change(&forged)
+	c.found = append(c.found, chain.Evidence{Height: height - 1, Attack: c.signed(&forged, round, who...)})
+}
+
+// The epoch of an attack is certified after the chain has found it.
+func TestAnAttackOnLightClientsIsSlashedOnEveryLedger(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 2, 4, nil)
+		w.start()
+		w.await("some epochs are certified", w.everywhere(certified(3)))
+		beta, offender := w.chains["beta"], w.of("beta")[1]
+		blocks := w.network.Manifest.Chain("beta").EpochBlocks
+		var at uint64
+		w.await("an epoch has begun", func() bool {
+			beta.mu.Lock()
+			defer beta.mu.Unlock()
+			at = uint64(len(beta.headers))
+			return at%blocks == 2
+		})
+		// What nobody of the mesh has signed stops no node.
+		beta.attack(at, 0, func(h *comet.Header) { h.App = []byte("made up by nobody") })
+		beta.attack(at, 0, func(h *comet.Header) { h.App = []byte("made up") }, offender.validator)
+		w.await("the fault is executed on every ledger", w.everywhere(func(m *member) bool {
+			return m.executedFaults("alpha") == 1 && m.executedFaults("beta") == 1
+		}))
+		for _, m := range w.members {
+			for _, chain := range []string{"alpha", "beta"} {
+				f := m.ledger(chain).Faults[0]
+				if f.Kind != "light_client_attack" || f.Epoch != (at-1)/blocks+1 || len(f.Offenders) != 1 || f.Offenders[0] != offender.validator.ID {
+					t.Errorf("%s: fault on %s %+v", m.name, chain, f)
+				}
+			}
+		}
+		w.conserved()
+		w.agree(lowest(w))
+	})
+}
+
+// A fork convicts nobody; it halts the chain on the ledgers of its peers, and the nodes
+// say why.
+func TestAForkHaltsTheChainOnItsPeers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 2, 4, nil)
+		w.start()
+		w.await("some epochs are certified", w.everywhere(certified(3)))
+		beta := w.chains["beta"]
+		other := func(h *comet.Header) {
+			h.LastBlock.Hash, h.App = bytes.Repeat([]byte{1}, 32), []byte("of another branch")
+		}
+		beta.attack(9, 2, other, w.network.Chain("beta").Validators[0]) // too few
+		beta.attack(9, 2, other, w.network.Chain("beta").Validators[1:]...)
+		halted := func(m *member) bool {
+			for _, p := range m.ledger("alpha").Peers {
+				if p.Chain == "beta" && p.Halted != "" {
+					return strings.Contains(p.Halted, "forked")
+				}
+			}
+			return false
+		}
+		w.await("beta is halted", w.everywhere(halted))
+		for _, m := range w.members {
+			faults := m.ledger("alpha").Faults
+			if len(faults) != 1 || !faults[0].Forked || len(faults[0].Offenders) != 0 || len(m.ledger("beta").Faults) != 0 {
+				t.Errorf("%s: faults on alpha %+v", m.name, faults)
+			}
+			known, err := m.api().Faults(t.Context(), 0, 10)
+			must(t, err)
+			if len(known) != 1 || known[0].Kind != "light_client_attack" || len(known[0].Offenders) != 0 {
+				t.Errorf("%s: knows %+v", m.name, known)
+			}
+		}
+		epoch := w.members[0].status().Ledgers["beta"].Executed + 2
+		w.await("both chains go on", w.everywhere(certified(epoch)))
+		w.conserved()
+		w.agree(lowest(w))
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/meshsec/meshsec/attest/comet"
 	"github.com/meshsec/meshsec/node/api"
 	"github.com/meshsec/meshsec/node/chain"
 	"github.com/meshsec/meshsec/store/ledger"
@@ -26,6 +27,8 @@ type home struct {
 
 	input *ledger.EpochInput // of the epoch under way
 	down  bool               // the chain's node does not answer
+
+	attacks []*comet.LightBlock // on light clients, which wait for a certificate
 
 	chain atomic.Pointer[chain.Chain] // once connected
 	view  atomic.Pointer[homeView]

@@ -3,10 +3,11 @@ package node_test
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"sync"
 	"time"
 
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 	"github.com/meshsec/meshsec/node/chain"
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
 )
@@ -14,10 +15,12 @@ import (
 // simChain is a home chain in virtual time: one block a second with whatever was
 // submitted, final at once. All nodes of the chain share it.
 type simChain struct {
-	id string
+	id      string
+	network *ledgertest.Network
 
 	mu      sync.Mutex
 	blocks  []chain.Block
+	headers []*comet.Header // of the blocks
 	mempool [][]byte
 	found   []chain.Evidence // for the next block
 	known   map[[32]byte]bool
@@ -28,8 +31,8 @@ type simChain struct {
 
 const blockTime = time.Second
 
-func newSimChain(id string) *simChain {
-	return &simChain{id: id, known: make(map[[32]byte]bool), down: make(map[string]bool), liar: make(map[string]bool)}
+func newSimChain(id string, network *ledgertest.Network) *simChain {
+	return &simChain{id: id, network: network, known: make(map[[32]byte]bool), down: make(map[string]bool), liar: make(map[string]bool)}
 }
 
 // run makes blocks until ctx ends.
@@ -54,14 +57,13 @@ func (c *simChain) make() {
 	if len(c.blocks) > 0 {
 		b.Parent = c.blocks[len(c.blocks)-1].Hash
 	}
-	h := sha256.New()
-	h.Write([]byte(c.id))
-	h.Write(b.Parent[:])
-	h.Write(binary.BigEndian.AppendUint64(nil, b.Height))
+	var transactions [][]byte
 	for _, op := range b.Operations {
-		h.Write(op)
+		transactions = append(transactions, attest.RawTransaction(op))
 	}
-	b.Hash = [32]byte(h.Sum(nil))
+	h := ledgertest.HomeHeader(c.network.Manifest.Chain(c.id), b.Height, b.Time, b.Parent, transactions)
+	b.Hash = [32]byte(h.Hash())
+	c.headers = append(c.headers, h)
 	c.blocks, c.mempool, c.found = append(c.blocks, b), nil, nil
 }
 
@@ -123,7 +125,27 @@ func (c *simClient) Block(_ context.Context, height uint64) (chain.Block, error)
 	return b, nil
 }
 
-func (c *simClient) Validators(context.Context, uint64) ([]chain.Validator, error) { return nil, nil }
+func (c *simClient) Validators(context.Context, uint64) (out []chain.Validator, err error) {
+	for _, v := range ledgertest.HomeValidators(c.network.Manifest.Chain(c.id)).Members {
+		out = append(out, chain.Validator{ConsensusKey: v.Key.Bytes, KeyType: chain.KeyEd25519, Power: uint64(v.Power), Address: [20]byte(v.Address)})
+	}
+	return out, nil
+}
+
+// SignedHeader has a commit of everybody in round 1.
+func (c *simClient) SignedHeader(ctx context.Context, height uint64) (*comet.LightBlock, error) {
+	if _, err := c.Block(ctx, height); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.signed(c.headers[height-1], 1, c.network.Chain(c.id).Validators...), nil
+}
+
+// signed is a block with precommits of some validators.
+func (c *simChain) signed(h *comet.Header, round int64, who ...*ledgertest.Validator) *comet.LightBlock {
+	return &comet.LightBlock{Header: h, Commit: c.network.HomeCommit(c.id, h, round, who...)}
+}
 
 func (c *simClient) Submit(_ context.Context, op []byte) error {
 	c.mu.Lock()

@@ -68,7 +68,7 @@ func newWorld(t *testing.T, chains, validators int, change func(*ledger.Manifest
 		running.Wait()
 	})
 	for _, c := range w.network.Chains {
-		sim := newSimChain(c.ID)
+		sim := newSimChain(c.ID, w.network)
 		w.chains[c.ID] = sim
 		running.Go(func() { sim.run(ctx) })
 		for i, v := range c.Validators {

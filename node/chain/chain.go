@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 )
 
 // Chain is one home chain, seen through one of its nodes. Its methods are safe
@@ -25,6 +26,12 @@ type Chain interface {
 	// Validators returns the complete validator set that signs the block at
 	// height, in the chain's own canonical order. Errors are those of Block.
 	Validators(ctx context.Context, height uint64) ([]Validator, error)
+
+	// SignedHeader returns the header of the finalized block at height with the
+	// commit for it, and no validators: what proofs about the chain are made of.
+	// Of the latest block the commit is the one that the node has seen. Signatures
+	// are not verified here. Errors are those of Block.
+	SignedHeader(ctx context.Context, height uint64) (*comet.LightBlock, error)
 
 	// Submit hands operation to the mempool. Success promises nothing about
 	// inclusion; submitting what the mempool has already seen is a success.
@@ -64,7 +71,8 @@ type Block struct {
 
 // Evidence is a consensus fault as a home chain committed it.
 type Evidence struct {
-	// Height at which the fault happened (not the block that carries it).
+	// Height at which the fault happened (not the block that carries it). Of an
+	// attack on light clients, the last one that both branches have in common.
 	Height uint64
 	// Raw is the canonical protobuf of the chain's own evidence type. For
 	// CometBFT that is tendermint.types.Evidence, which says itself whether
@@ -73,6 +81,10 @@ type Evidence struct {
 	// DoubleVote is what a duplicate vote says, nil in other evidence. Nothing
 	// of it is verified.
 	DoubleVote *DoubleVote
+	// Attack is the block that a light client was shown, with its commit and no
+	// validators; nil in other evidence. Nothing of it is verified but that the
+	// commit is one for the header.
+	Attack *comet.LightBlock
 }
 
 // DoubleVote are two votes of one validator in one step of the consensus.

@@ -13,6 +13,7 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/attest/comet"
 	"github.com/meshsec/meshsec/node/chain"
 )
 
@@ -46,7 +47,7 @@ func decodeEvidence(list []json.RawMessage) ([]chain.Evidence, []byte, error) {
 			return nil, nil, fmt.Errorf("evidence %d: %w", i, err)
 		}
 		all = append(all, ev)
-		out = append(out, chain.Evidence{Height: uint64(ev.Height()), Raw: encoded, DoubleVote: doubleVote(ev)})
+		out = append(out, chain.Evidence{Height: uint64(ev.Height()), Raw: encoded, DoubleVote: doubleVote(ev), Attack: attack(ev)})
 	}
 	return out, all.Hash(), nil
 }
@@ -71,6 +72,20 @@ func doubleVote(ev types.Evidence) *chain.DoubleVote {
 	return &chain.DoubleVote{
 		Address: [crypto.AddressSize]byte(a.ValidatorAddress), Round: uint32(a.Round), Type: uint8(a.Type), First: first, Second: second,
 	}
+}
+
+// attack is the block of an attack on light clients; nil if it is another kind, or if
+// the commit is not one for the block, which proves nothing.
+func attack(ev types.Evidence) *comet.LightBlock {
+	a, ok := ev.(*types.LightClientAttackEvidence)
+	if !ok {
+		return nil
+	}
+	l := lightBlock(a.ConflictingBlock.Header, a.ConflictingBlock.Commit)
+	if l.Check() != nil {
+		return nil
+	}
+	return l
 }
 
 // consensusVote is what is signed in a vote. A block id that is neither nil nor

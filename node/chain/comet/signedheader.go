@@ -8,20 +8,23 @@ import (
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/types"
 
+	"github.com/meshsec/meshsec/attest/comet"
 	"github.com/meshsec/meshsec/node/chain"
 )
 
-// SignedHeader returns the header at height with the commit for it, as a
-// protobuf tendermint.types.SignedHeader: what a proof about the home chain
-// carries. Above the last but one block, the commit is the one that the node
-// has seen, not yet the one that the next block fixes. Signatures are not
-// verified here. Errors are those of Block.
-func (c *Chain) SignedHeader(ctx context.Context, height uint64) ([]byte, error) {
+// SignedHeader returns the header at height with the commit for it. Above the last but
+// one block, the commit is the one that the node has seen, not yet the one that the next
+// block fixes. Signatures are not verified here. Errors are those of Block.
+func (c *Chain) SignedHeader(ctx context.Context, height uint64) (*comet.LightBlock, error) {
 	signed, err := c.signedHeader(ctx, height)
 	if err != nil {
 		return nil, err
 	}
-	return signed.ToProto().Marshal()
+	l := lightBlock(signed.Header, signed.Commit)
+	if err := l.Check(); err != nil {
+		return nil, fmt.Errorf("%w: commit %d of %s: %w", chain.ErrInconsistent, height, c.rpc.endpoint, err)
+	}
+	return l, nil
 }
 
 func (c *Chain) signedHeader(ctx context.Context, height uint64) (*types.SignedHeader, error) {

@@ -45,3 +45,47 @@ func TestCommitsEvidenceOfADoubleVote(t *testing.T) {
 		t.Errorf("evidence at %d: %x, sent %x", got.Height, got.Raw, sent)
 	}
 }
+
+// Validators that sign a block which the chain does not have, with their real keys, are
+// in the evidence of one of the next blocks, with that block.
+func TestCommitsEvidenceOfAnAttack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	initialise(t, dir, 4)
+	adapter := dial(t, start(t, dir, ""))
+	keys, err := devchain.ConsensusKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := chain.Follower{Next: 1}
+	follow(t, &f, adapter, upTo(4))
+
+	const height = 3
+	if _, err := adapter.Attack(bounded(t), height, keys[:2]...); err == nil {
+		t.Error("two of four forged a block")
+	}
+	sent, err := adapter.Attack(bounded(t), height, keys[1:]...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := adapter.SubmitEvidence(bounded(t), sent); err != nil {
+		t.Fatal(err)
+	}
+	var got chain.Evidence
+	follow(t, &f, adapter, func(b chain.Block) bool {
+		if len(b.Evidence) > 0 {
+			got = b.Evidence[0]
+		}
+		return len(b.Evidence) > 0
+	})
+	own, err := adapter.SignedHeader(bounded(t), height)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Height != height-1 || !bytes.Equal(got.Raw, sent) || got.DoubleVote != nil || got.Attack == nil {
+		t.Fatalf("evidence at %d: %x, sent %x", got.Height, got.Raw, sent)
+	}
+	if h := got.Attack.Header; h.Height != height || !h.Contradicts(own.Header) || !bytes.Equal(h.LastBlock.Hash, own.Header.LastBlock.Hash) {
+		t.Errorf("the chain has %+v, the evidence %+v", own.Header, h)
+	}
+}

@@ -79,6 +79,12 @@ func (m *Mesh) Headers(chain string, epoch uint64) []*comet.Header {
 	return HomeHeaders(m.Manifest.Chain(chain), s.past[epoch-1].Checkpoint, Transactions(s.past[epoch].Input.Blocks[0]))
 }
 
+// Chain are the keys of the chain with an id; it must be one of the network.
+func (n *Network) Chain(id string) *Chain {
+	i := slices.IndexFunc(n.Chains, func(c *Chain) bool { return c.ID == id })
+	return n.Chains[i]
+}
+
 // HomeCommit has validators sign a block of their home chain in a round.
 func (n *Network) HomeCommit(chain string, h *comet.Header, round int64, who ...*Validator) *comet.Commit {
 	set := HomeValidators(n.Manifest.Chain(chain))
