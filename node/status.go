@@ -248,7 +248,7 @@ func (v *view) fault(id [32]byte, proof *attest.FaultProof) (out api.Fault, err 
 	}
 	times := v.faults.of(id)
 	out = api.Fault{
-		ID: id[:], Kind: accusation.Kind.String(), Chain: accusation.ChainID, Epoch: accusation.Epoch, Proof: encoded,
+		ID: id[:], Kind: accusation.Kind.String(), Chain: accusation.ChainID, Epoch: accusation.Epoch, Forked: accusation.Forked, Proof: encoded,
 		Seen: times.seen, Frozen: times.frozen, Executed: times.executed,
 	}
 	if out.Refused, err = v.refusals(id, accusation); err != nil {

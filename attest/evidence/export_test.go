@@ -62,3 +62,13 @@ func HeaderHash(data []byte) []byte {
 	}
 	return readCometHeader(cometFields{object: o, err: &err}).Hash()
 }
+
+// LightBlocks are the two headers of a misbehaviour, with commits and validators.
+func LightBlocks(data []byte) (first, second *comet.LightBlock, err error) {
+	f, err := parseCometFile(data, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := f.pieces[0].(*cometMisbehaviour)
+	return m.first, m.second, nil
+}

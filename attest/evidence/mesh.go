@@ -139,7 +139,11 @@ func (m Mesh) judge(sets []*attest.Set, p *attest.FaultProof) (Report, error) {
 		return Report{}, &Missing{fmt.Sprintf("this version can't judge proofs of kind %s: use a newer one", r.Kind)}
 	}
 	r.Chain, r.Epoch = accusation.ChainID, accusation.Epoch
-	if !r.step("form", err, "canonical; %d validators are accused, of the set %x", accusation.Accused.Count(), accusation.ValidatorsRoot) ||
+	form := fmt.Sprintf("%d validators are accused, of the set %x", accusation.Accused.Count(), accusation.ValidatorsRoot)
+	if accusation.Forked {
+		form = "nobody is accused: it shows that the chain itself has failed"
+	}
+	if !r.step("form", err, "canonical; %s", form) ||
 		!r.must("chain", m.ChainID == "" || m.ChainID == accusation.ChainID,
 			fmt.Errorf("the proof is about chain %s, not %s", accusation.ChainID, m.ChainID), "%s", accusation.ChainID) {
 		return r.Report, nil
@@ -170,7 +174,7 @@ func (m Mesh) signed(r *reportWriter, set *attest.Set, p *attest.FaultProof) (Re
 		if !m.transition(r, p, err) {
 			return r.Report, nil
 		}
-	case !r.step("signatures", err, "both are valid on network %s", m.Law.Network()):
+	case !r.step("signatures", err, "all are valid on network %s", m.Law.Network()):
 		return r.Report, nil
 	}
 	for _, o := range fault.Offenders() {

@@ -28,8 +28,9 @@ func newFaultList() *cobra.Command {
 		Long: `Lists the fault proofs that a node holds, and where each stands on every ledger:
 verified (the ledger does not know it), recorded (it captures nothing there), frozen
 (what it captured waits for the end of the window), executed, or refused (too old to be
-recorded there, ever). An offence that another proof has brought to a ledger is what that
-one is.`}
+recorded there, ever). A chain that has forked is halted on the ledgers of its peers, and
+nobody is convicted: on its own ledger that is none. An offence that another proof has
+brought to a ledger is what that one is.`}
 	var t target
 	var names naming
 	t.flags(cmd)
@@ -53,7 +54,7 @@ one is.`}
 			for _, chain := range chains {
 				row = append(row, x.States[chain])
 			}
-			table.row(append(row, names.ids(x.Offenders))...)
+			table.row(append(row, offendersOf(names, &x.Fault))...)
 		}
 		return table.print()
 	}
@@ -155,6 +156,14 @@ func reportFault(ctx context.Context, f *found, prefix string) (*faultReport, er
 	return report, nil
 }
 
+// offendersOf are the names of those whom a fault convicts.
+func offendersOf(n naming, x *api.Fault) string {
+	if x.Forked {
+		return "nobody, the chain has forked"
+	}
+	return n.ids(x.Offenders)
+}
+
 // faultPrefix is the id of a fault, or how that begins, as it was typed.
 func faultPrefix(cmd *cobra.Command, text string) (string, error) {
 	prefix := strings.TrimPrefix(strings.ToLower(text), "0x")
@@ -213,7 +222,7 @@ func (r *faultReport) print(w io.Writer, n naming) error {
 	t.row("fault", hex.EncodeToString(r.ID))
 	t.row("kind", r.Kind)
 	t.row("where", fmt.Sprintf("%s, epoch %d", r.Chain, r.Epoch))
-	t.row("offenders", n.ids(r.Offenders))
+	t.row("offenders", offendersOf(n, &r.Fault))
 	t.row("seen", moment(r.Seen))
 	t.row("proof", fmt.Sprintf("%d bytes", len(r.Proof)))
 	if err := t.print(); err != nil {

@@ -92,11 +92,17 @@ func explainFault(ctx context.Context, f *found, prefix string) (*explanation, e
 
 func (e *explanation) print(w io.Writer, n naming) error {
 	x := &e.Fault
-	fmt.Fprintf(w, "fault %x: %s by %s of %s in epoch %d\n", []byte(x.ID), x.Kind, count(len(x.Offenders), "validator"), x.Chain, x.Epoch)
+	by := "by " + count(len(x.Offenders), "validator")
+	if x.Forked {
+		by = "by nobody who could be named"
+	}
+	fmt.Fprintf(w, "fault %x: %s %s of %s in epoch %d\n", []byte(x.ID), x.Kind, by, x.Chain, x.Epoch)
 	for _, l := range e.Ledgers {
 		fmt.Fprintln(w)
 		var err error
 		switch {
+		case l.State == stateHalted || l.State == stateNone:
+			_, err = fmt.Fprintf(w, "ledger of %s\n", l.faultState)
 		case l.Conviction != nil:
 			err = printConviction(w, n, l.Conviction)
 		case len(l.By) > 0:

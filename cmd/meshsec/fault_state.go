@@ -19,6 +19,8 @@ const (
 	stateFrozen   = "frozen"   // what it captured waits for the end of the window
 	stateExecuted = "executed"
 	stateRefused  = "refused" // the ledger will never record it
+	stateHalted   = "halted"  // the chain has forked: it is halted on the ledger, and nobody is convicted
+	stateNone     = "none"    // a chain's fork means nothing to its own ledger
 )
 
 // faultState is where a fault stands on one ledger. Amounts are sums over all liens, in
@@ -55,11 +57,13 @@ func (f *found) stateOf(ctx context.Context, chain string, x *api.Fault) (faultS
 	if err != nil {
 		return faultState{}, err
 	}
-	by := convictedBefore(&l, x.Kind, x.Chain, x.Epoch, x.Offenders)
-	if by == nil {
-		if why := x.Refused[chain]; why != "" {
-			return faultState{Ledger: chain, State: stateRefused, Reason: why}, nil
-		}
+	by := recordedAs(&l, x)
+	switch why := x.Refused[chain]; {
+	case by == nil && x.Forked && x.Chain == chain:
+		return faultState{Ledger: chain, State: stateNone}, nil
+	case by == nil && why != "":
+		return faultState{Ledger: chain, State: stateRefused, Reason: why}, nil
+	case by == nil:
 		return faultState{Ledger: chain, State: stateVerified}, nil
 	}
 	if v, err = f.Conviction(ctx, chain, [32]byte(by.ID)); err != nil {
@@ -80,6 +84,8 @@ func newFaultState(v *ledger.ConvictionView) faultState {
 		s.Reward, s.Compensation = plus(s.Reward, x.Reward), plus(s.Compensation, x.Compensation)
 	}
 	switch {
+	case v.Forked:
+		s.State = stateHalted
 	case v.Executed:
 		s.State = stateExecuted
 	case !s.Captured.IsZero():
@@ -93,7 +99,9 @@ func plus(a, b ledger.Amount) ledger.Amount {
 }
 
 // over says whether nothing comes after a state.
-func over(state string) bool { return state == stateExecuted || state == stateRefused }
+func over(state string) bool {
+	return slices.Contains([]string{stateExecuted, stateRefused, stateHalted, stateNone}, state)
+}
 
 // listed is a fault with its state on every ledger.
 type listed struct {
@@ -128,15 +136,31 @@ func listFaults(ctx context.Context, f *found) ([]listed, []string, error) {
 			x := &out[i]
 			v := recorded[[32]byte(x.ID)]
 			if v == nil {
-				v = convictedBefore(&l, x.Kind, x.Chain, x.Epoch, x.Offenders)
+				v = recordedAs(&l, &x.Fault)
 			}
 			x.States[chain] = listedState(l.Liens, v)
-			if v == nil && x.Refused[chain] != "" {
+			switch {
+			case v == nil && x.Forked && x.Chain == chain:
+				x.States[chain] = stateNone
+			case v == nil && x.Refused[chain] != "":
 				x.States[chain] = stateRefused
 			}
 		}
 	}
 	return out, chains, nil
+}
+
+// recordedAs is another fault that did to a ledger before what x would do: it convicted the
+// same, or halted the chain that has forked. Nil if there is none.
+func recordedAs(l *api.Ledger, x *api.Fault) *ledger.FaultView {
+	if !x.Forked {
+		return convictedBefore(l, x.Kind, x.Chain, x.Epoch, x.Offenders)
+	}
+	i := slices.IndexFunc(l.Faults, func(f ledger.FaultView) bool { return f.Forked && f.Chain == x.Chain })
+	if i < 0 {
+		return nil
+	}
+	return &l.Faults[i]
 }
 
 func listedState(liens []ledger.LienView, v *ledger.FaultView) string {
@@ -146,6 +170,8 @@ func listedState(liens []ledger.LienView, v *ledger.FaultView) string {
 	switch {
 	case v == nil:
 		return stateVerified
+	case v.Forked:
+		return stateHalted
 	case v.Executed:
 		return stateExecuted
 	case slices.ContainsFunc(liens, frozen):

@@ -225,11 +225,11 @@ func (w *watch) refusal() error {
 	return errors.New(strings.Join(parts, "; "))
 }
 
-// open says where what is not executed stands.
+// open says where what is not done stands.
 func (w *watch) open() string {
 	var parts []string
 	for _, key := range w.order {
-		if e := w.last[key]; e.Ledger != "" && e.State != stateExecuted {
+		if e := w.last[key]; e.Ledger != "" && (!over(e.State) || e.State == stateRefused) {
 			parts = append(parts, fmt.Sprintf("%s on %s", e.State, e.Ledger))
 		}
 	}
@@ -249,6 +249,10 @@ func (s faultState) String() string {
 		text = "verified, not on the ledger yet"
 	case stateRefused:
 		text = "refused for ever: " + s.Reason
+	case stateHalted:
+		text = fmt.Sprintf("halted since epoch %d: the chain has forked, nobody is convicted", s.Recorded)
+	case stateNone:
+		text = "goes on: that it has forked means something to its peers only"
 	case stateExecuted:
 		text = fmt.Sprintf("executed: %s taken", grouped(s.Taken))
 		if !s.Taken.IsZero() {
@@ -261,7 +265,7 @@ func (s faultState) String() string {
 		}
 	}
 	if len(s.By) > 0 {
-		text += fmt.Sprintf(" (convicted by fault %.6x…)", []byte(s.By))
+		text += fmt.Sprintf(" (by fault %.6x…)", []byte(s.By))
 	}
 	return fmt.Sprintf("%-8s  %s", s.Ledger, text)
 }

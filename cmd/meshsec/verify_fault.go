@@ -33,7 +33,7 @@ var verifiers = []struct {
 	kinds  []attest.FaultKind
 	verify func(verifyInput) ([]evidence.Report, error)
 }{
-	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultInvalidTransition, attest.FaultConsensusEquivocation, attest.FaultEthereumSlashing}, verifyOwn},
+	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultInvalidTransition, attest.FaultConsensusEquivocation, attest.FaultLightClientAttack, attest.FaultEthereumSlashing}, verifyOwn},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.Comet{Kind: in.kind, ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
 	}},
@@ -64,9 +64,9 @@ hold; "-" is standard input:
   consensus_equivocation   the same; CometBFT's DuplicateVoteEvidence in JSON as Go or
                            protobuf write it, a block that carries some, the message
                            submit-consumer-double-voting, or its two files
-  light_client_attack      CometBFT's LightClientAttackEvidence together with the chain's
-                           own signed header, the message submit-consumer-misbehaviour,
-                           or two conflicting signed headers
+  light_client_attack      a proof of this protocol; CometBFT's LightClientAttackEvidence
+                           together with the chain's own signed header, the message
+                           submit-consumer-misbehaviour, or two conflicting signed headers
                            (CometBFT's, IBC's and Interchain Security's messages also in
                            protobuf, in bytes, hex or base64; where the bytes can be more
                            than one thing, --kind says which)

@@ -112,7 +112,8 @@ type Fault struct {
 	Chain     string             `json:"chain"`
 	Epoch     uint64             `json:"epoch"`
 	Offenders []ledger.AccountID `json:"offenders"`
-	Proof     ledger.HexBytes    `json:"proof"` // canonical bytes
+	Forked    bool               `json:"forked,omitempty"` // it convicts nobody: the chain itself has failed, and is halted
+	Proof     ledger.HexBytes    `json:"proof"`            // canonical bytes
 	// When this node first saw it (Unix milliseconds, its own clock): the proof,
 	// and per ledger the recorded freeze and the finished execution. Zero: not yet.
 	Seen     uint64            `json:"seen"`
