@@ -18,6 +18,7 @@ const (
 	MaxEquivocationSize     = 73 + MaxChainID + MaxValidators/8 + 1 + 5 + MaxConsensusKey + 2*(84+MaxConsensusSignature)
 	MaxTransitionSize       = MaxFaultProofSize - 5
 	MaxLightClientAttack    = 160<<10 - 5
+	MaxInvalidOperations    = 384<<10 - 5
 	MaxFaultProofSize       = 512 << 10 // of the largest kind, see FaultKind.MaxSize
 )
 
@@ -182,3 +183,12 @@ func DecodeLightClientAttack(data []byte) (*LightClientAttack, error) {
 
 // EncodeLightClientAttack encodes the body of a proof of kind [FaultLightClientAttack].
 func EncodeLightClientAttack(a *LightClientAttack) ([]byte, error) { return encode(a) }
+
+// DecodeInvalidOperations decodes the body of a proof of kind [FaultInvalidOperations],
+// including everything that can be checked about it without a validator set.
+func DecodeInvalidOperations(data []byte) (*InvalidOperations, error) {
+	return decode[InvalidOperations](data, MaxInvalidOperations)
+}
+
+// EncodeInvalidOperations encodes the body of a proof of kind [FaultInvalidOperations].
+func EncodeInvalidOperations(o *InvalidOperations) ([]byte, error) { return encode(o) }

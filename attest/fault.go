@@ -12,9 +12,8 @@ import (
 // FaultKind says which rule a proof shows to be broken (DESIGN §5).
 type FaultKind uint8
 
-// The kinds of faults. This version judges all but invalid operations and light client
-// attacks, whose numbers are reserved: a proof of such a kind is a soft
-// [RuleUnsupported]: nobody is punished for sending what a newer version understands.
+// The kinds of faults. A proof of any other kind is a soft [RuleUnsupported]: nobody is
+// punished for sending what a newer version understands.
 const (
 	FaultDoubleVote            FaultKind = 1
 	FaultInvalidTransition     FaultKind = 2
@@ -41,10 +40,14 @@ func (k FaultKind) String() string {
 	return fmt.Sprintf("fault_%d", uint8(k))
 }
 
-// MaxSize bounds the encoded proof, in bytes: 160 KiB for the known kinds, 512 KiB
+// MaxSize bounds the encoded proof, in bytes: 160 KiB for the known kinds, 384 KiB for
+// invalid operations, which hold the hashes of a block's transactions, 512 KiB
 // for an invalid transition, which may hold another proof in its witness, and for
 // kinds that only a later version knows.
 func (k FaultKind) MaxSize() int {
+	if k == FaultInvalidOperations {
+		return MaxInvalidOperations + 5
+	}
 	if _, known := faultNames[k]; known && k != FaultInvalidTransition {
 		return 160 << 10
 	}
@@ -81,6 +84,7 @@ type faultBody interface {
 var openers = map[FaultKind]func([]byte) (faultBody, error){
 	FaultDoubleVote:            opener(DecodeDoubleVote),
 	FaultInvalidTransition:     opener(DecodeTransition),
+	FaultInvalidOperations:     opener(DecodeInvalidOperations),
 	FaultConsensusEquivocation: opener(DecodeEquivocation),
 	FaultEthereumSlashing:      opener(DecodeEthereumSlashing),
 	FaultLightClientAttack:     opener(DecodeLightClientAttack),

@@ -46,7 +46,7 @@ func fuzzSeeds(t tb) (seeds [][]byte) {
 	add(c.equivocation(t, 1).Body, nil)
 	add(beaconCast(t, 4).slashing(t, slashedSurround(t)).Body, nil)
 	add(c.transition(t, "shown", 0, 1, 2).Body, nil)
-	for _, proof := range realProofs().attacks {
+	for _, proof := range realProofs().all() {
 		add(proof.Body, nil)
 	}
 	return seeds
@@ -66,6 +66,7 @@ func FuzzDecodeEquivocation(f *testing.F)      { fuzzCodec(f, "equivocation") }
 func FuzzDecodeEthereumSlashing(f *testing.F)  { fuzzCodec(f, "ethereum slashing") }
 func FuzzDecodeTransition(f *testing.F)        { fuzzCodec(f, "transition") }
 func FuzzDecodeLightClientAttack(f *testing.F) { fuzzCodec(f, "light client attack") }
+func FuzzDecodeInvalidOperations(f *testing.F) { fuzzCodec(f, "invalid operations") }
 
 // FuzzVerifyFault feeds bodies that may be anything to what a stranger can reach.
 // Nothing but what was signed may convict.
@@ -91,8 +92,8 @@ func FuzzVerifyFault(f *testing.F) {
 			v.Kind() == attest.FaultInvalidTransition && v.ID() != wrong.ID() {
 			t.Fatalf("a transition that nobody signed convicts %v", v.Offenders())
 		}
-		if err != nil || verified.ID() == signed.ID() || verified.ID() == equivocated.ID() || kind == uint8(attest.FaultLightClientAttack) {
-			return // that kind has a target of its own
+		if err != nil || verified.ID() == signed.ID() || verified.ID() == equivocated.ID() || kind == uint8(attest.FaultLightClientAttack) || kind == uint8(attest.FaultInvalidOperations) {
+			return // those kinds have targets of their own
 		}
 		// The epoch is not what the home chain's validator signed, and ZIP-215 has
 		// points in more than one form: the offence is still the same.
@@ -118,6 +119,27 @@ func FuzzVerifyLightClientAttack(f *testing.F) {
 		who := fmt.Sprint(offendersOf(v, real.chain.set))
 		if !slices.Contains([]string{"[0 2]", "[0]", "[2]", "[1 2]", "[1]", "[]"}, who) || v.Forked() != (who == "[]") {
 			t.Fatalf("a proof that nobody signed convicts %s", who)
+		}
+	})
+}
+
+// FuzzVerifyInvalidOperations: whatever was changed in a proof, what is proven wrong is
+// what was.
+func FuzzVerifyInvalidOperations(f *testing.F) {
+	real := realProofs()
+	wrong := map[[32]byte]bool{}
+	for _, proof := range real.operations {
+		f.Add(proof.Body)
+		body := must[*attest.InvalidOperations](f)(attest.DecodeInvalidOperations(proof.Body))
+		wrong[body.Certificate.Checkpoint.Root()] = true
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := attest.VerifyFault(testNet, real.chain.set, &attest.FaultProof{Kind: uint8(attest.FaultInvalidOperations), Body: data}); err != nil {
+			return
+		}
+		body := must[*attest.InvalidOperations](t)(attest.DecodeInvalidOperations(data))
+		if !wrong[body.Certificate.Checkpoint.Root()] {
+			t.Fatal("a checkpoint is proven wrong that is not")
 		}
 	})
 }

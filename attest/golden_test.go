@@ -54,7 +54,7 @@ func TestGoldenFiles(t *testing.T) {
 	bound := c.registration(2)
 	bound.ConsensusKey = attest.Ethereum(ethereumKey(t, 2)).Public()
 	transition := c.transition(t, "shown", 1, 2, 3)
-	attack, home := realProofs().attacks[0], realProofs().chain.set
+	attack, operations, home := realProofs().attacks[0], realProofs().operations[0], realProofs().chain.set
 	possession := must[[96]byte](t)(attest.ProveRegistration(c.keys[2], testNet, reg))
 	consensus := must[[]byte](t)(attest.SignRegistration(attest.Ed25519(consensusKey(2)), testNet, reg))
 
@@ -98,6 +98,9 @@ func TestGoldenFiles(t *testing.T) {
 		"transition": {SSZ: ssz(attest.EncodeFaultProof(transition)), ID: encoded32(transition.ID()), Network: encoded32(testNet)},
 		"light_client_attack": {
 			SSZ: ssz(attest.EncodeFaultProof(attack)), ID: encoded32(attack.ID()), Network: encoded32(testNet), Root: encoded32(home.Root()),
+		},
+		"invalid_operations": {
+			SSZ: ssz(attest.EncodeFaultProof(operations)), ID: encoded32(operations.ID()), Network: encoded32(testNet), Root: encoded32(home.Root()),
 		},
 		"registration": {
 			Network:     encoded32(testNet),

@@ -3,6 +3,7 @@ package attest_test
 import (
 	"math"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,20 +17,25 @@ import (
 func homeCodecs() []codec {
 	return []codec{
 		codecOf("light client attack", attest.MaxLightClientAttack, attest.DecodeLightClientAttack, attest.EncodeLightClientAttack, drawLightClientAttack),
+		codecOf("invalid operations", attest.MaxInvalidOperations, attest.DecodeInvalidOperations, attest.EncodeInvalidOperations, drawInvalidOperations),
 	}
 }
 
 // homeProofs are real proofs about a home chain, and the set that they are for.
 type homeProofs struct {
-	chain   *homeChain
-	attacks []*attest.FaultProof // lunatic, equivocation, fork
+	chain      *homeChain
+	attacks    []*attest.FaultProof // lunatic, equivocation, fork
+	operations []*attest.FaultProof // by each rule
 }
 
 var realProofs = sync.OnceValue(func() homeProofs {
 	t := panics{}
 	c := newHomeChain(t, 4)
-	return homeProofs{c, []*attest.FaultProof{c.lunatic(t, 4, 0, 2), c.equivocal(t, 4, 1, 2), c.forked(t, 4, 0, 1, 3)}}
+	return homeProofs{c, []*attest.FaultProof{c.lunatic(t, 4, 0, 2), c.equivocal(t, 4, 1, 2), c.forked(t, 4, 0, 1, 3)}, operationsProofs(t, c)}
 })
+
+// all are those of both kinds.
+func (p homeProofs) all() []*attest.FaultProof { return slices.Concat(p.attacks, p.operations) }
 
 // panics is a tb where there is no test.
 type panics struct{}
@@ -57,6 +63,13 @@ func drawLightClientAttack(t *rapid.T) *attest.LightClientAttack {
 		}
 	}
 	return a
+}
+
+func drawInvalidOperations(t *rapid.T) *attest.InvalidOperations {
+	proof := rapid.SampledFrom(realProofs().operations).Draw(t, "proof")
+	o := must[*attest.InvalidOperations](t)(attest.DecodeInvalidOperations(proof.Body))
+	o.ValidatorsRoot, o.Certificate.Signers, o.Certificate.Signature = drawArray32(t), drawSigners(t), drawArray96(t)
+	return o
 }
 
 func TestProofsAboutHomeChainsHaveOneForm(t *testing.T) {

@@ -81,3 +81,48 @@ type LightClientAttack struct {
 	Own            []*OwnCommit     `ssz-max:"1"`                 // of an equivocation
 	Validators     []*HomeValidator `ssz-max:"512"`               // of a fork: those of the canonical header
 }
+
+// InvalidOperations proves that an epoch's transcript does not hold what the home chain
+// ordered in one of its blocks (DESIGN §5). The certificate names the epoch's last block
+// and the transcript, the trail leads back to the block. All signers of the certificate
+// are accused. What contradicts is said by Rule; nothing is shown that it does not need.
+type InvalidOperations struct {
+	ValidatorsRoot [32]byte `ssz-size:"32"` // of the set that signed the certificate
+	Certificate    Certificate
+	Trail          []*Link    `ssz-max:"512"` // none if it is the epoch's last block
+	Header         HomeHeader // of the block
+	Rule           uint8      // one of OperationsCheckpoint to OperationsOrder
+	Transactions   [][]byte   `ssz-max:"2048" ssz-size:"?,32"` // of the block's first transactions, the SHA-256
+	Rest           [][]byte   `ssz-max:"32" ssz-size:"?,32"`   // Merkle siblings of those, where there are more
+	Operations     []*Shown   `ssz-max:"2"`                    // in which the two differ, sorted by SHA-256
+	Length         uint64     // of the transcript
+	First          uint64     // index of the first step shown
+	Steps          []*Step    `ssz-max:"514"`                // in a row
+	Branch         [][]byte   `ssz-max:"40" ssz-size:"?,32"` // Merkle siblings of those
+}
+
+// Shown is an operation as its chain carries it.
+type Shown struct {
+	Data []byte `ssz-max:"552960"`
+}
+
+// Step is one line of an epoch's transcript, of which the root of the list is a
+// checkpoint's OpsRoot. Package ledger makes them and says what they mean.
+type Step struct {
+	Kind      uint8 // one of StepOperation to StepLate
+	Phase     uint8
+	Index     uint64
+	Height    uint64
+	Time      uint64
+	Operation [32]byte `ssz-size:"32"` // SHA-256 of the operation's bytes
+	Receipt   [32]byte `ssz-size:"32"`
+	Root      [32]byte `ssz-size:"32"`
+	Spent     StepSpent
+}
+
+// StepSpent is what an epoch has used of its limits after a step.
+type StepSpent struct {
+	Bytes   uint64
+	Records uint64
+	Slashes uint64
+}

@@ -19,8 +19,8 @@ const MaxOperation = 540 << 10
 // Limits of what is looked at in a block, so that whatever is said of one fits into a
 // proof. What is beyond them is ordered in vain, and can be sent again.
 const (
-	MaxBlockTransactions = 4096 // the first ones of a block
-	MaxBlockOperations   = 1024 // the first ones in those
+	MaxBlockTransactions = 2048 // the first ones of a block, a power of two
+	MaxBlockOperations   = 512  // the first ones in those
 )
 
 const (

@@ -20,6 +20,27 @@ func MerkleRoot(leaves [][]byte) []byte {
 	return root[:]
 }
 
+// PrefixBranch are the siblings, from below up, of the tree of the first n leaves, a power
+// of two, in that of all of them; none if there are no more.
+func PrefixBranch(leaves [][]byte, n int) (branch [][]byte) {
+	for len(leaves) > n {
+		split := 1 << (bits.Len(uint(len(leaves)-1)) - 1)
+		branch = append([][]byte{MerkleRoot(leaves[split:])}, branch...)
+		leaves = leaves[:split]
+	}
+	return branch
+}
+
+// RootOver is the root of the tree in which another one with a root lies first, given the
+// siblings of [PrefixBranch].
+func RootOver(root []byte, branch [][]byte) []byte {
+	for _, sibling := range branch {
+		inner := innerHash(root, sibling)
+		root = inner[:]
+	}
+	return root
+}
+
 func leafHash(leaf []byte) [HashSize]byte { return sha256.Sum256(append([]byte{0}, leaf...)) }
 
 func innerHash(left, right []byte) [HashSize]byte {
