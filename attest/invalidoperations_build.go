@@ -135,3 +135,28 @@ func (o *InvalidOperations) proof() (*FaultProof, error) {
 	proof := &FaultProof{uint8(FaultInvalidOperations), body}
 	return proof, proof.check()
 }
+
+// HomeBlock is a block of a home chain with all its transactions.
+type HomeBlock struct {
+	Header       *comet.Header
+	Transactions [][]byte
+}
+
+// FindInvalidOperations looks for a block that contradicts a certified transcript, and
+// makes the proof. blocks are those of the epoch, from its last one back to its first;
+// operations are those that the transcript names, by their SHA-256, as far as they are
+// known. The error is [RuleContradiction] if no block does, else as of
+// [BuildInvalidOperations].
+func FindInvalidOperations(set *Set, c *Certificate, blocks []HomeBlock, steps []*Step, operations map[[32]byte][]byte) (*FaultProof, error) {
+	err := refuse(RuleContradiction, "no blocks")
+	var headers []*comet.Header
+	for _, b := range blocks {
+		headers = append(headers, b.Header)
+		var proof *FaultProof
+		proof, err = BuildInvalidOperations(set, OperationsEvidence{c, headers, b.Transactions, steps, operations})
+		if err == nil {
+			return proof, nil
+		}
+	}
+	return nil, err
+}

@@ -131,3 +131,35 @@ func (m *Mesh) Attack(kind attest.Attack, chain string, epoch, height uint64, va
 	e.ConflictingCommit = m.HomeCommit(chain, &forged, 1, who...)
 	return attest.BuildLightClientAttack(s.sets[epoch], e)
 }
+
+// HomeBlocks are the blocks of an epoch of a played chain, from the last one back.
+func (m *Mesh) HomeBlocks(chain string, epoch uint64) (blocks []attest.HomeBlock) {
+	first := m.chains[chain].past[epoch].Input.Blocks[0]
+	for _, h := range m.Headers(chain, epoch) {
+		b := attest.HomeBlock{Header: h}
+		if uint64(h.Height) == first.Height {
+			b.Transactions = Transactions(first)
+		}
+		blocks = append(blocks, b)
+	}
+	slices.Reverse(blocks)
+	return blocks
+}
+
+// InvalidOperations is a proof that the set of an epoch certified another transcript than
+// that of the home chain's blocks, as change made it.
+func (m *Mesh) InvalidOperations(chain string, epoch uint64, change func([]*ledger.Step) []*ledger.Step) (*attest.FaultProof, error) {
+	past := m.chains[chain].past[epoch]
+	forged := &ledger.Transcript{Steps: change(slices.Clone(past.Transcript.Steps))}
+	root, err := forged.HashTreeRoot()
+	if err != nil {
+		return nil, err
+	}
+	cp := *past.Checkpoint
+	cp.OpsRoot = root
+	cert, err := m.Certify(&cp)
+	if err != nil {
+		return nil, err
+	}
+	return attest.FindInvalidOperations(m.Set(chain, epoch), cert, m.HomeBlocks(chain, epoch), forged.Shown(), past.Input.Operations())
+}
