@@ -27,9 +27,11 @@ type divergence struct {
 	store *store.Store
 	mesh  *p2p.Node
 	court *prosecutor
-	loop  *loop
-	cases *mailbox[divergentCase]
-	log   *slog.Logger
+	// ordered compares what is certified with the home chain's blocks.
+	ordered *orders
+	loop    *loop
+	cases   *mailbox[divergentCase]
+	log     *slog.Logger
 
 	mu    sync.Mutex
 	why   string
@@ -173,9 +175,15 @@ func (d *divergence) search(ctx context.Context, c divergentCase) string {
 		case !errors.Is(err, ledger.ErrNoBreach):
 			d.log.Debug("compare with the certified transcript", "peer", from, "error", err)
 		}
-		if entry.Authentic(c.certificate.Checkpoint()) == nil {
-			return differingStep(own.Transcript, entry.Transcript)
+		if entry.Authentic(c.certificate.Checkpoint()) != nil {
+			continue
 		}
+		if wrong, err := d.ordered.accuse(ctx, c.certificate, entry); err != nil {
+			d.log.Debug("compare the certified transcript with the home chain's blocks", "peer", from, "error", err)
+		} else if wrong != "" {
+			return wrong
+		}
+		return differingStep(own.Transcript, entry.Transcript)
 	}
 	return "no peer could show the certified transcript"
 }

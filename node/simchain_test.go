@@ -132,6 +132,18 @@ func (c *simClient) Validators(context.Context, uint64) (out []chain.Validator, 
 	return out, nil
 }
 
+func (c *simClient) Transactions(ctx context.Context, height uint64) (out [][]byte, err error) {
+	if _, err := c.Block(ctx, height); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, op := range c.blocks[height-1].Operations {
+		out = append(out, attest.RawTransaction(op))
+	}
+	return out, nil
+}
+
 // SignedHeader has a commit of everybody in round 1.
 func (c *simClient) SignedHeader(ctx context.Context, height uint64) (*comet.LightBlock, error) {
 	if _, err := c.Block(ctx, height); err != nil {

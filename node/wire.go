@@ -89,6 +89,7 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 		execution: execution, submitter: submitter, byMesh: byMesh, log: log,
 	}
 	submitter.home = home.connected
+	divergent.ordered = &orders{home, loop}
 
 	// The mesh, which asks the handler and the source.
 	handler := newHandler(w.manifest, w.store, loop)

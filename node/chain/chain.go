@@ -33,6 +33,11 @@ type Chain interface {
 	// are not verified here. Errors are those of Block.
 	SignedHeader(ctx context.Context, height uint64) (*comet.LightBlock, error)
 
+	// Transactions returns all transactions of the finalized block at height, in its
+	// order, whosesoever they are: what a proof about the block's operations is
+	// made of. Errors are those of Block.
+	Transactions(ctx context.Context, height uint64) ([][]byte, error)
+
 	// Submit hands operation to the mempool. Success promises nothing about
 	// inclusion; submitting what the mempool has already seen is a success.
 	// It returns [ErrTooLarge], [ErrRejected], or [ErrBusy] when the mempool

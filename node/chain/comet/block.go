@@ -17,21 +17,33 @@ import (
 // what the mesh needs of it. A block that a CometBFT node has stored carries
 // more than 2/3 of the precommits: it is final.
 func (c *Chain) Block(ctx context.Context, height uint64) (chain.Block, error) {
+	block, _, err := c.block(ctx, height)
+	return block, err
+}
+
+// Transactions asks the node for the block at height, checks its hashes, and returns its
+// transactions.
+func (c *Chain) Transactions(ctx context.Context, height uint64) ([][]byte, error) {
+	_, transactions, err := c.block(ctx, height)
+	return transactions, err
+}
+
+func (c *Chain) block(ctx context.Context, height uint64) (chain.Block, [][]byte, error) {
 	var answer json.RawMessage
 	if err := c.get(ctx, "block", height, nil, &answer); err != nil {
-		return chain.Block{}, err
+		return chain.Block{}, nil, err
 	}
-	block, header, err := decodeBlock(answer)
+	block, a, err := decodeBlock(answer)
 	if err != nil {
-		return chain.Block{}, fmt.Errorf("%w: block %d of %s: %w", chain.ErrInconsistent, height, c.rpc.endpoint, err)
+		return chain.Block{}, nil, fmt.Errorf("%w: block %d of %s: %w", chain.ErrInconsistent, height, c.rpc.endpoint, err)
 	}
-	if err := c.checkID(header.ChainID); err != nil {
-		return chain.Block{}, err
+	if err := c.checkID(a.Block.Header.ChainID); err != nil {
+		return chain.Block{}, nil, err
 	}
 	if block.Height != height {
-		return chain.Block{}, fmt.Errorf("%w: %s answers with block %d when asked for %d", chain.ErrInconsistent, c.rpc.endpoint, block.Height, height)
+		return chain.Block{}, nil, fmt.Errorf("%w: %s answers with block %d when asked for %d", chain.ErrInconsistent, c.rpc.endpoint, block.Height, height)
 	}
-	return block, nil
+	return block, a.Block.Data.Txs.ToSliceOfBytes(), nil
 }
 
 // blockAnswer is the result of /block, as far as it is used. The last commit
@@ -51,7 +63,7 @@ type blockAnswer struct {
 
 // decodeBlock decodes the result of /block and checks that header,
 // transactions and evidence belong to the block hash.
-func decodeBlock(answer []byte) (chain.Block, *types.Header, error) {
+func decodeBlock(answer []byte) (chain.Block, *blockAnswer, error) {
 	var a blockAnswer
 	if err := cmtjson.Unmarshal(answer, &a); err != nil {
 		return chain.Block{}, nil, err
@@ -84,7 +96,7 @@ func decodeBlock(answer []byte) (chain.Block, *types.Header, error) {
 	block.Time = uint64(h.Time.UnixMilli())
 	block.Evidence = evidence
 	block.Operations = attest.OperationsIn(a.Block.Data.Txs.ToSliceOfBytes())
-	return block, h, nil
+	return block, &a, nil
 }
 
 // checkHeader checks that the header is one that hashes to hash.

@@ -52,10 +52,11 @@ var newNames = strings.NewReplacer(`"TotalVotingPower"`, `"total_voting_power"`,
 func TestMainnetBlockWithEvidence(t *testing.T) {
 	old := vector(t, mainnetBlock)
 	for _, answer := range [][]byte{old, []byte(newNames.Replace(string(old)))} {
-		block, header, err := decodeBlock(answer)
+		block, whole, err := decodeBlock(answer)
 		if err != nil {
 			t.Fatal(err)
 		}
+		header := &whole.Block.Header
 		if header.ChainID != "osmosis-1" || block.Height != 15317185 || block.Time != 1714402478821 || len(block.Operations) != 0 {
 			t.Errorf("block %d of %s at %d with %d operations", block.Height, header.ChainID, block.Time, len(block.Operations))
 		}
@@ -74,6 +75,7 @@ func TestMainnetBlockWithEvidence(t *testing.T) {
 			t.Error("the raw evidence is not what the header commits to")
 		}
 		checkDoubleVote(t, block.Evidence[0], ev.(*types.DuplicateVoteEvidence))
+		checkAsProven(t, header)
 		if offender := ev.ABCI()[0].Validator; offender.Power != 737515 {
 			t.Errorf("the offender has power %d", offender.Power)
 		}
@@ -190,8 +192,8 @@ func FuzzDecodeBlock(f *testing.F) {
 	f.Add([]byte(`{"block":{"header":{"height":"1","time":"0000-01-01T00:00:00Z"}}}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, answer []byte) {
-		block, header, err := decodeBlock(answer)
-		if err == nil && !bytes.Equal(header.Hash(), block.Hash[:]) {
+		block, whole, err := decodeBlock(answer)
+		if err == nil && !bytes.Equal(whole.Block.Header.Hash(), block.Hash[:]) {
 			t.Fatal("a block with another hash is accepted")
 		}
 	})
@@ -233,4 +235,13 @@ func FuzzDecodeValidators(f *testing.F) {
 			t.Fatal("validators are missing")
 		}
 	})
+}
+
+// checkAsProven compares a header, as proofs have it, with CometBFT's own hash of it.
+func checkAsProven(t *testing.T, h *types.Header) {
+	t.Helper()
+	home, err := attest.NewHomeHeader(header(h))
+	if err != nil || !bytes.Equal(header(h).Hash(), h.Hash()) || home.Height != uint64(h.Height) {
+		t.Errorf("header %+v becomes %X, not %X: %v", h, header(h).Hash(), h.Hash(), err)
+	}
 }

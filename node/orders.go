@@ -1,0 +1,72 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/meshsec/meshsec/attest"
+	"github.com/meshsec/meshsec/store"
+)
+
+// orders proves that the validators of the home chain certified other operations than
+// their chain ordered. Only a node that follows that chain can see it, by its own result;
+// with the proof everybody can (DESIGN §5). Safe for concurrent use.
+type orders struct {
+	home *home
+	loop *loop
+}
+
+// accuse compares a certified epoch, of which entry holds the authentic transcript, with
+// the blocks of the home chain, and hands what contradicts it to the council. It says what
+// is wrong; nothing if no block contradicts it, or if the epoch is another chain's.
+func (o *orders) accuse(ctx context.Context, cert attest.VerifiedCertificate, entry *store.Entry) (wrong string, err error) {
+	if cert.ChainID() != o.home.spec.ID {
+		return "", nil
+	}
+	set, err := o.home.execution.store.Set(cert.ChainID(), cert.Epoch())
+	if err != nil {
+		return "", err
+	}
+	blocks, err := o.blocks(ctx, cert)
+	if err != nil {
+		return "", err
+	}
+	proof, err := attest.FindInvalidOperations(set, cert.Certificate(), blocks, entry.Transcript.Shown(), entry.Input.Operations())
+	if errors.Is(err, attest.RuleContradiction) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	accusation, err := attest.Peek(proof)
+	if err != nil {
+		return "", err
+	}
+	wrong = fmt.Sprintf("the certified operations are not those of block %d", accusation.Height)
+	return wrong, tell(ctx, o.loop, func(c *council, _ time.Time) { c.proofs(set, proof) })
+}
+
+// blocks are those of an epoch, from its last one back.
+func (o *orders) blocks(ctx context.Context, cert attest.VerifiedCertificate) ([]attest.HomeBlock, error) {
+	c, err := o.home.connected()
+	if err != nil {
+		return nil, err
+	}
+	last := cert.Checkpoint().Height
+	first := last - min(last, o.home.spec.EpochBlocks) + 1
+	var blocks []attest.HomeBlock
+	for height := last; height >= max(first, 1) && uint64(len(blocks)) <= attest.MaxTrail; height-- {
+		signed, err := c.SignedHeader(ctx, height)
+		if err != nil {
+			return nil, err
+		}
+		transactions, err := c.Transactions(ctx, height)
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, attest.HomeBlock{Header: signed.Header, Transactions: transactions})
+	}
+	return blocks, nil
+}
