@@ -280,7 +280,7 @@ func (n *fakeNode) learn(proof *attest.FaultProof) {
 	if err != nil || slices.ContainsFunc(n.faults, func(f api.Fault) bool { return bytes.Equal(f.ID, id[:]) }) {
 		return
 	}
-	f := api.Fault{ID: id[:], Kind: a.Kind.String(), Chain: a.ChainID, Epoch: a.Epoch, Seen: 1_700_000_010_000, Frozen: map[string]uint64{}, Executed: map[string]uint64{}}
+	f := api.Fault{ID: id[:], Kind: a.Kind.String(), Chain: a.ChainID, Epoch: a.Epoch, Forked: a.Forked, Seen: 1_700_000_010_000, Frozen: map[string]uint64{}, Executed: map[string]uint64{}}
 	for i := range a.Accused.Ones() {
 		f.Offenders = append(f.Offenders, n.mesh.Set(a.ChainID, a.Epoch).At(i).Account)
 	}

@@ -33,7 +33,10 @@ var verifiers = []struct {
 	kinds  []attest.FaultKind
 	verify func(verifyInput) ([]evidence.Report, error)
 }{
-	{[]attest.FaultKind{attest.FaultDoubleVote, attest.FaultInvalidTransition, attest.FaultConsensusEquivocation, attest.FaultLightClientAttack, attest.FaultEthereumSlashing}, verifyOwn},
+	{[]attest.FaultKind{
+		attest.FaultDoubleVote, attest.FaultInvalidTransition, attest.FaultInvalidOperations,
+		attest.FaultConsensusEquivocation, attest.FaultLightClientAttack, attest.FaultEthereumSlashing,
+	}, verifyOwn},
 	{[]attest.FaultKind{attest.FaultConsensusEquivocation, attest.FaultLightClientAttack}, func(in verifyInput) ([]evidence.Report, error) {
 		return evidence.Comet{Kind: in.kind, ChainID: in.chainID, Validators: in.validators, Keys: in.keys}.Verify(in.files...)
 	}},
@@ -70,6 +73,7 @@ hold; "-" is standard input:
                            (CometBFT's, IBC's and Interchain Security's messages also in
                            protobuf, in bytes, hex or base64; where the bytes can be more
                            than one thing, --kind says which)
+  invalid_operations       a proof of this protocol
   ethereum_slashing        AttesterSlashing and ProposerSlashing as the beacon API
                            writes them, alone, in lists, or in a block; the decoded form;
                            a proof of this protocol, with the --manifest of a network

@@ -138,7 +138,7 @@ func TestFaultVerifyUsage(t *testing.T) {
 	file := write(t, t.TempDir(), "evidence.json", `{"vote_a":{},"vote_b":{}}`)
 	fails(t, exitUsage, []string{"FILE is missing"}, "fault", "verify")
 	fails(t, exitUsage, []string{"standard input can be one file only"}, "fault", "verify", "-", "-")
-	fails(t, exitUsage, []string{`--kind is "murder", want one of double_vote, invalid_transition, consensus_equivocation, ethereum_slashing, light_client_attack`}, "fault", "verify", file, "--kind", "murder")
+	fails(t, exitUsage, []string{`--kind is "murder", want one of double_vote, invalid_transition, invalid_operations, consensus_equivocation, light_client_attack, ethereum_slashing`}, "fault", "verify", file, "--kind", "murder")
 	fails(t, exitUsage, []string{"no such file"}, "fault", "verify", file+"2")
 	fails(t, exitUsage, []string{"standard input", "not evidence in any known form"}, "fault", "verify", "-")
 	fails(t, exitFailed, []string{"evidence.json is not valid: vote_a: it is neither a prevote nor a precommit"}, "fault", "verify", file, "--chain-id", "x")
