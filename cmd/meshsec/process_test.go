@@ -20,6 +20,7 @@ type process struct {
 	out, err *lines
 	stop     context.CancelFunc
 	code     chan int
+	ended    chan struct{}
 }
 
 // lines is output that can be waited for.
@@ -57,13 +58,14 @@ func launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	t.Logf("meshsec %s &", strings.Join(args, " "))
 	ctx, stop := context.WithCancel(context.Background())
-	p := &process{stop: stop, code: make(chan int, 1)}
+	p := &process{stop: stop, code: make(chan int, 1), ended: make(chan struct{})}
 	var out, errOut io.Writer
 	p.out, out = newLines()
 	p.err, errOut = newLines()
 	go func() {
 		p.code <- run(ctx, args, strings.NewReader(""), out, errOut)
 		close(p.code)
+		close(p.ended)
 		_, _ = p.out.w.Close(), p.err.w.Close()
 	}()
 	t.Cleanup(func() {
@@ -85,9 +87,12 @@ func (p *process) says(t *testing.T, l *lines, pattern string) string {
 		}
 		select {
 		case <-more:
-		case code := <-p.code:
+		case <-p.ended:
+			if text, _ = l.read(); regexp.MustCompile(pattern).MatchString(text) {
+				continue // it said so before
+			}
 			errText, _ := p.err.read()
-			t.Fatalf("ended with exit code %d before it said %q: %s", code, pattern, errText)
+			t.Fatalf("ended with exit code %d before it said %q: %s", <-p.code, pattern, errText)
 		case <-deadline:
 			t.Fatalf("never said %q, but: %s", pattern, text)
 		}
