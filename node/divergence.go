@@ -175,13 +175,13 @@ func (d *divergence) search(ctx context.Context, c divergentCase) string {
 		case !errors.Is(err, ledger.ErrNoBreach):
 			d.log.Debug("compare with the certified transcript", "peer", from, "error", err)
 		}
-		if entry.Authentic(c.certificate.Checkpoint()) != nil {
-			continue
-		}
 		if wrong, err := d.ordered.accuse(ctx, c.certificate, entry); err != nil {
 			d.log.Debug("compare the certified transcript with the home chain's blocks", "peer", from, "error", err)
 		} else if wrong != "" {
 			return wrong
+		}
+		if entry.Authentic(c.certificate.Checkpoint()) != nil {
+			continue
 		}
 		return differingStep(own.Transcript, entry.Transcript)
 	}

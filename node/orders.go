@@ -18,12 +18,19 @@ type orders struct {
 	loop *loop
 }
 
-// accuse compares a certified epoch, of which entry holds the authentic transcript, with
+// accuse compares a certified epoch, of which a peer says that entry is the journal's, with
 // the blocks of the home chain, and hands what contradicts it to the council. It says what
-// is wrong; nothing if no block contradicts it, or if the epoch is another chain's.
+// is wrong; nothing if no block contradicts it, or if the epoch is another chain's. The
+// error is also that entry does not hold the certified transcript.
 func (o *orders) accuse(ctx context.Context, cert attest.VerifiedCertificate, entry *store.Entry) (wrong string, err error) {
 	if cert.ChainID() != o.home.spec.ID {
 		return "", nil
+	}
+	if entry.Transcript == nil || entry.Input == nil {
+		return "", fmt.Errorf("%w: something is missing", store.ErrInput)
+	}
+	if root, err := entry.Transcript.HashTreeRoot(); err != nil || root != cert.Checkpoint().OpsRoot {
+		return "", fmt.Errorf("%w: the transcript is another one", store.ErrInput)
 	}
 	set, err := o.home.execution.store.Set(cert.ChainID(), cert.Epoch())
 	if err != nil {
