@@ -273,6 +273,7 @@ func (o *InvalidOperations) accusation() Accusation {
 	cp := &o.Certificate.Checkpoint
 	return Accusation{
 		ChainID: string(cp.ChainID), Epoch: cp.Epoch, Height: o.height(), ValidatorsRoot: o.ValidatorsRoot, Accused: o.Certificate.Signers,
+		Refutes: Refuted{string(cp.ChainID), cp.Epoch, cp.Root()},
 	}
 }
 

@@ -38,7 +38,7 @@ func TestWhoeverLeavesOutOperationsIsConvictedByItsOwnChain(t *testing.T) {
 		}
 		for _, m := range w.of("alpha") {
 			for _, p := range m.ledger("alpha").Peers {
-				if p.Chain == "beta" && !strings.Contains(p.Halted, "convicted") {
+				if p.Chain == "beta" && !strings.Contains(p.Halted, "proven to be wrong") {
 					t.Errorf("%s: beta %+v", m.name, p)
 				}
 			}

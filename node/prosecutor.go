@@ -91,7 +91,7 @@ func (p *prosecutor) charge(ctx context.Context, set *attest.Set, proof *attest.
 
 // fault takes a proof that this node keeps, whoever made it.
 func (p *prosecutor) fault(f attest.VerifiedFault) {
-	if f.Refutes() != (attest.Refuted{}) {
+	if f.Kind() == attest.FaultInvalidTransition {
 		p.inbox.put(f)
 	}
 }
@@ -138,7 +138,7 @@ func (p *prosecutor) remember(ctx context.Context, f attest.VerifiedFault) bool 
 	refutes := f.Refutes()
 	body, err := attest.DecodeTransition(f.Proof().Body)
 	if err != nil {
-		return false // another kind, whose evidence is not a claim's
+		return false // it was verified: it can be read
 	}
 	signed := refutes.Root
 	if len(body.Claim) > 0 {

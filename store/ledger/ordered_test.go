@@ -88,7 +88,7 @@ func TestInvalidOperationsConvictAllWhoCertified(t *testing.T) {
 			refusedFault(t, m, "alpha", ledger.CodeDuplicate, proof)
 			submit(t, m, "beta", proof)
 			view := peerView(t, m, "alpha", "beta")
-			if view.Halted != ledger.HaltConvicted.String() || view.Overturned == 0 || view.Overturned > at {
+			if view.Halted != ledger.HaltRefuted.String() || view.Overturned == 0 || view.Overturned > at {
 				t.Fatalf("%+v", view)
 			}
 			for range 3 {
