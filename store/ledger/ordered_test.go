@@ -124,7 +124,7 @@ func TestWhatALedgerMakesOfBlocksConvictsNobody(t *testing.T) {
 func TestInvalidOperationsAreTheDearerOffence(t *testing.T) {
 	m, at := busy(t, func(n *ledger.Manifest) {
 		for _, c := range n.Chains {
-			c.Params.Penalty.Rule, c.Params.Penalty.Equivocation = ledger.Flat, ledger.One/100
+			c.Params.Penalty.Rule, c.Params.Penalty.Equivocation, c.Params.Penalty.Transition = ledger.Flat, ledger.One/100, ledger.One
 		}
 	})
 	attack, err := m.Attack(attest.AttackLunatic, "beta", at, at*5-1, 2)

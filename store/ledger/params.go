@@ -59,7 +59,7 @@ type Penalty struct {
 	Multiplier   uint64      `toml:"multiplier" json:"multiplier"`                 // of the severity, 1 to 1000
 	DoubleVote   Ratio       `toml:"double_vote" json:"double_vote"`               // two checkpoints of an epoch
 	Equivocation Ratio       `toml:"equivocation" json:"equivocation"`             // two blocks in a step of the home chain's consensus, or one that it does not have, or what Ethereum slashes for
-	Transition   Ratio       `toml:"invalid_transition" json:"invalid_transition"` // a checkpoint that can't follow the one before it
+	Transition   Ratio       `toml:"invalid_transition" json:"invalid_transition"` // a checkpoint that can't follow the one before it, or not from the home chain's blocks
 }
 
 // Downtime is the price of not signing (DESIGN §3.5): who misses more than Allowed

@@ -129,7 +129,7 @@ func (p *Penalty) base(kind attest.FaultKind) uint64 {
 		return uint64(p.DoubleVote)
 	case attest.FaultConsensusEquivocation, attest.FaultLightClientAttack, attest.FaultEthereumSlashing:
 		return uint64(p.Equivocation)
-	case attest.FaultInvalidTransition:
+	case attest.FaultInvalidTransition, attest.FaultInvalidOperations:
 		return uint64(p.Transition)
 	}
 	return One
