@@ -18,6 +18,11 @@ func barred(home homeState, spec *ledger.ChainSpec, id [32]byte, a attest.Accusa
 			return fmt.Sprintf("the ledger does not know the chain %s", a.ChainID), err
 		}
 	}
+	if a.Forked {
+		if useless, err := home.ForkChanges(a.ChainID, a.Epoch); err != nil || useless != "" {
+			return useless, err
+		}
+	}
 	meta, err := home.Meta()
 	if err != nil {
 		return "", err

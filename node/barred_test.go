@@ -71,3 +71,40 @@ func TestAnUnknownChainIsBarred(t *testing.T) {
 		t.Error(why)
 	}
 }
+
+// Of the proofs of one fork the first one halts the chain, and the others are barred.
+func TestASecondProofOfAForkIsBarred(t *testing.T) {
+	o := newOffice(t, 2, 4)
+	for range 3 {
+		o.epoch("alpha")
+		o.epoch("beta")
+	}
+	const at = 2
+	barredFork := func(validators ...int) (why string, op *ledger.Operation) {
+		t.Helper()
+		proof, err := o.mesh.Attack(attest.AttackFork, "beta", at, at*5-2, validators...)
+		check(t, err)
+		a, err := attest.Peek(proof)
+		check(t, err)
+		why, err = barred(o.mesh.Reader("alpha"), o.mesh.Manifest.Chain("alpha"), proof.ID(), a)
+		check(t, err)
+		op, err = o.mesh.SubmitFault("alpha", proof, ledger.AccountID{})
+		check(t, err)
+		return why, op
+	}
+	why, first := barredFork(0, 1, 2)
+	if why != "" {
+		t.Errorf("the first one is barred: %s", why)
+	}
+	r, err := o.mesh.Epoch("alpha", first)
+	check(t, err)
+	if r.Receipts[0].Code != 0 {
+		t.Fatalf("%s", r.Receipts[0].Reason)
+	}
+	if why, _ = barredFork(0, 1, 2); why != "" {
+		t.Errorf("what is recorded is barred: %s", why)
+	}
+	if why, _ = barredFork(1, 2, 3); !strings.Contains(why, "beta is halted already") {
+		t.Errorf("another one: %q", why)
+	}
+}
