@@ -69,7 +69,7 @@ func (h *home) accuse(ctx context.Context, cert *attest.Certificate, set *attest
 	if err != nil {
 		return err
 	}
-	e, err := attackEvidence(ctx, c, cert, l)
+	e, err := chain.AttackEvidence(ctx, c, cert, l)
 	if err != nil {
 		return err
 	}
@@ -81,51 +81,4 @@ func (h *home) accuse(ctx context.Context, cert *attest.Certificate, set *attest
 		return err
 	}
 	return tell(ctx, h.execution.loop, func(c *council, _ time.Time) { c.proofs(set, proof) })
-}
-
-// attackEvidence asks the home chain for what it has itself from the last block of the
-// epoch back to the height of an attack. Nothing of it is trusted: the certificate
-// names the last block, and each block the one before.
-func attackEvidence(ctx context.Context, c chain.Chain, cert *attest.Certificate, l *comet.LightBlock) (attest.AttackEvidence, error) {
-	e := attest.AttackEvidence{Certificate: cert, Conflicting: l.Header, ConflictingCommit: l.Commit}
-	headers, own, err := trail(ctx, c, cert, uint64(l.Header.Height))
-	if err != nil {
-		return e, err
-	}
-	e.Headers, e.Commit = headers, own.Commit
-	validators, err := c.Validators(ctx, uint64(l.Header.Height))
-	if err != nil {
-		return e, err
-	}
-	e.Validators = homeSet(validators)
-	return e, nil
-}
-
-// trail are the headers from the last block of a certified epoch back to a height of it,
-// and the last of them with its commit.
-func trail(ctx context.Context, c chain.Chain, cert *attest.Certificate, height uint64) (headers []*comet.Header, last *comet.LightBlock, err error) {
-	from := cert.Checkpoint.Height
-	if height == 0 || height > from || from-height > attest.MaxTrail {
-		return nil, nil, fmt.Errorf("height %d is not one of the last %d of epoch %d, which ends at %d", height, attest.MaxTrail, cert.Checkpoint.Epoch, from)
-	}
-	for at := from; at >= height; at-- {
-		if last, err = c.SignedHeader(ctx, at); err != nil {
-			return nil, nil, err
-		}
-		headers = append(headers, last.Header)
-	}
-	return headers, last, nil
-}
-
-// homeSet are the validators whose keys the mesh can name: none if there is another one,
-// since then their hash can't be shown.
-func homeSet(validators []chain.Validator) *comet.Set {
-	members := make([]comet.Validator, len(validators))
-	for i, v := range validators {
-		if v.KeyType != chain.KeyEd25519 {
-			return nil
-		}
-		members[i] = comet.Validator{Key: comet.Key{Type: comet.Ed25519, Bytes: v.ConsensusKey}, Power: int64(v.Power), Address: v.Address[:]}
-	}
-	return comet.NewSet(members)
 }

@@ -19,44 +19,67 @@ type DoubleVote struct {
 	First, Second attest.ConsensusVote
 }
 
-// DoubleVotes finds the double votes in files that [Comet.Verify] reads; of c only the
-// chain counts. What is evidence and no good as such a proof, because of its kind or of a
-// rule that it breaks, is in refused, each an [ErrNoFault]. The error is one of those of
-// Verify, or [ErrNoFault] if there is no evidence at all.
-func (c Comet) DoubleVotes(files ...[]byte) (found []DoubleVote, refused []error, err error) {
+// Offences are what files hold that a proof of this protocol can be made of.
+type Offences struct {
+	DoubleVotes []DoubleVote
+	Attacks     []*comet.LightBlock // what light clients were shown; that the commit is one for the header was checked
+}
+
+// Offences finds them in files that [Comet.Verify] reads; of c only the chain counts. What
+// is evidence and no good as such a proof, because of its kind or of a rule that it breaks,
+// is in refused, each an [ErrNoFault]. The error is one of those of Verify, or [ErrNoFault]
+// if there is no evidence at all.
+func (c Comet) Offences(files ...[]byte) (found Offences, refused []error, err error) {
 	known := &cometKnown{chainID: c.ChainID, kind: c.Kind}
 	pieces, err := known.readFiles(files)
 	if err != nil {
-		return nil, nil, err
+		return found, nil, err
 	}
 	if len(pieces) == 0 {
-		return nil, nil, fmt.Errorf("%w: there is no evidence in it", ErrNoFault)
+		return found, nil, fmt.Errorf("%w: there is no evidence in it", ErrNoFault)
 	}
 	for i, p := range pieces {
-		v, err := doubleVoteOf(p, known)
+		err := found.add(p, known)
 		switch missing := (*Missing)(nil); {
 		case errors.As(err, &missing):
-			return nil, nil, err
+			return Offences{}, nil, err
 		case err != nil && len(pieces) > 1:
 			refused = append(refused, fmt.Errorf("%w: evidence %d of %d: %w", ErrNoFault, i+1, len(pieces), err))
 		case err != nil:
 			refused = append(refused, fmt.Errorf("%w: %w", ErrNoFault, err))
-		default:
-			found = append(found, v)
 		}
 	}
 	return found, refused, nil
 }
 
-// doubleVoteOf is a piece of evidence as far as it can be judged without a key.
-func doubleVoteOf(p cometPiece, known *cometKnown) (out DoubleVote, err error) {
-	if m, malformed := p.(cometMalformed); malformed {
-		return out, m.cause
+// add keeps a piece of evidence, as far as it can be judged by itself.
+func (o *Offences) add(p cometPiece, known *cometKnown) error {
+	switch p := p.(type) {
+	case cometMalformed:
+		return p.cause
+	case *cometDoubleVote:
+		v, err := doubleVoteOf(p, known)
+		if err == nil {
+			o.DoubleVotes = append(o.DoubleVotes, v)
+		}
+		return err
+	case *cometAttack:
+		if err := p.conflicting.Check(); err != nil {
+			return err
+		}
+		if _, wrong, missing := known.chain(p.conflicting.Header.ChainID); missing != nil {
+			return missing
+		} else if wrong != nil {
+			return wrong
+		}
+		o.Attacks = append(o.Attacks, p.conflicting)
+		return nil
 	}
-	d, ok := p.(*cometDoubleVote)
-	if !ok {
-		return out, fmt.Errorf("it is a %s, which is no double vote", p.kind())
-	}
+	return errors.New("it is the misbehaviour of a light client, two headers of which neither is known to be the chain's: no proof is made of it")
+}
+
+// doubleVoteOf is a double vote as far as it can be judged without a key.
+func doubleVoteOf(d *cometDoubleVote, known *cometKnown) (out DoubleVote, err error) {
 	r, err := d.examine(known)
 	if err != nil {
 		return out, err
@@ -118,4 +141,20 @@ func (d *DoubleVote) key(set *attest.Set) (attest.ConsensusKey, bool) {
 		}
 	}
 	return attest.ConsensusKey{}, false
+}
+
+// ProveAttack makes the proof of an attack on light clients against the first of the sets
+// with which it is valid. The error is [ErrNoFault] with the reason that the last set gave.
+func ProveAttack(law attest.Law, e attest.AttackEvidence, sets ...*attest.Set) (*attest.FaultProof, *attest.Set, error) {
+	err := error(&Missing{"no validator set is given"})
+	for _, set := range sets {
+		var proof *attest.FaultProof
+		if proof, err = attest.BuildLightClientAttack(set, e); err == nil {
+			if _, err = attest.VerifyFault(law, set, proof); err == nil {
+				return proof, set, nil
+			}
+		}
+		err = fmt.Errorf("%w: %w", ErrNoFault, err)
+	}
+	return nil, nil, err
 }

@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -92,4 +93,12 @@ func verifiedMesh(t *testing.T, set *attest.Set, proof *attest.FaultProof) evide
 	must(t, err)
 	consistent(t, reports[0])
 	return reports[0]
+}
+
+// Of the two headers of a misbehaviour, neither is known to be the chain's.
+func TestAMisbehaviourIsNoOffenceThatIsProven(t *testing.T) {
+	found, refused, err := evidence.Comet{}.Offences(vector(t, "cometbft", "ics_light_client_attack.json"))
+	if err != nil || len(found.Attacks)+len(found.DoubleVotes) != 0 || len(refused) != 1 || !errors.Is(refused[0], evidence.ErrNoFault) {
+		t.Errorf("%+v, refused %v, %v", found, refused, err)
+	}
 }

@@ -106,6 +106,23 @@ func parseStatement(b []byte) (Statement, error) {
 	return Statement{Aggregate: aggregate}, nil
 }
 
+// Certificate is the first one of an epoch of a chain in files that may hold sets as well,
+// nil if there is none. Nothing of it is verified.
+func Certificate(chain string, epoch uint64, files ...[]byte) *attest.Certificate {
+	for _, data := range files {
+		statements, err := ParseStatements(data)
+		if err != nil {
+			continue // it holds sets
+		}
+		for _, s := range statements {
+			if c := s.Aggregate; c != nil && string(c.Checkpoint.ChainID) == chain && c.Checkpoint.Epoch == epoch {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
 // Contradiction is two statements that nobody may sign both.
 type Contradiction struct {
 	Chain         string

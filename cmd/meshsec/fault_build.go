@@ -23,7 +23,9 @@ import (
 // raw is what the command line gives to a builder.
 type raw struct {
 	files    [][]byte
-	votes    *foundVotes // instead of files, if they are from a chain's RPC
+	offences *foundOffences // instead of files, if they are from a chain's RPC
+	kind     string         // that was asked for, empty: any
+	chain    blockSource    // whose RPC has the chain that an attack was made on
 	sets     [][]byte
 	chainID  string
 	manifest *ledger.Manifest // nil: ask the node
@@ -40,17 +42,17 @@ type built struct {
 	chainID  string // that it must be about, empty: any
 }
 
-// builders make proofs of one kind each, of all that is in the input, in the order in
-// which they are tried. They return evidence.ErrShape and evidence.Missing where something
+// builders make proofs of one kind or of several, of all that is in the input, in the
+// order in which they are tried. They return evidence.ErrShape and evidence.Missing where something
 // can't be read or is not there, evidence.ErrNoFault where it proves nothing. What proves
 // nothing beside what does is refused.
 var builders = []struct {
-	kind  attest.FaultKind
+	kinds []attest.FaultKind
 	build func(context.Context, *raw) (all []*built, refused []error, err error)
 }{
-	{attest.FaultDoubleVote, buildDoubleVote},
-	{attest.FaultConsensusEquivocation, buildEquivocations},
-	{attest.FaultEthereumSlashing, buildEthereumSlashing},
+	{[]attest.FaultKind{attest.FaultDoubleVote}, buildDoubleVote},
+	{cometKinds, buildComet},
+	{[]attest.FaultKind{attest.FaultEthereumSlashing}, buildEthereumSlashing},
 }
 
 func newFaultBuild() *cobra.Command {
@@ -68,8 +70,13 @@ func newFaultBuild() *cobra.Command {
   consensus_equivocation   CometBFT's DuplicateVoteEvidence in any form that "meshsec
                            fault verify" reads. The chain comes from the block or
                            header, or from --chain-id
+  light_client_attack      CometBFT's LightClientAttackEvidence in any such form, with --rpc:
+                           the headers of the chain itself come from there, back from the
+                           end of the epoch, which must be certified. The certificate
+                           comes from the node or from --validators, as a node answers
+                           about it
 ` + buildEthereumHelp + `
-With --rpc the evidence is what the block at --height of a CometBFT chain carries. A chain
+With --rpc and --height the evidence is what that block of a CometBFT chain carries. A chain
 commits evidence in a block after that of the offence.
 
 Several proofs are one file, a JSON list. Evidence that proves nothing beside some that does
@@ -88,6 +95,7 @@ can't be read, or something is needed that was not given.`,
 meshsec fault build fork-a.json fork-b.json --manifest manifest.toml --out proof.json
 meshsec fault build evidence.json infraction_header.json --out proof.json
 meshsec fault build --rpc http://127.0.0.1:26657 --height 1042 --out proof.json
+meshsec fault build attack.json --rpc http://127.0.0.1:26657 --out proof.json
 meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 	}
 	var t target
@@ -109,8 +117,8 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 			return misuse(cmd, "give --rpc or --from-node, not both")
 		case remote:
 			return words("FAULT, the id of a fault or how that begins,")(cmd, args)
-		case byRPC && *kind != "" && *kind != attest.FaultConsensusEquivocation.String():
-			return misuse(cmd, "--kind is %q, and --rpc has proofs of %s", *kind, attest.FaultConsensusEquivocation)
+		case byRPC && *kind != "" && !slices.Contains(namesOfKinds(cometKinds), *kind):
+			return misuse(cmd, "--kind is %q, and --rpc has proofs of %s", *kind, strings.Join(namesOfKinds(cometKinds), " and "))
 		case byRPC:
 			return source.args(cmd, args)
 		}
@@ -120,7 +128,7 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 		if *kind != "" && !slices.Contains(builtKinds(), *kind) {
 			return misuse(cmd, "--kind is %q, want one of %s", *kind, strings.Join(builtKinds(), ", "))
 		}
-		in := &raw{chainID: *chainID, ask: t.find}
+		in := &raw{chainID: *chainID, kind: *kind, chain: source, ask: t.find}
 		var err error
 		if in.manifest, err = manifestOf(&t, *manifest); err != nil {
 			return err
@@ -135,12 +143,12 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 		case *from != "":
 			t.node, name = *from, ""
 			all, err = copyFault(cmd, in, args[0])
-		case source.given(cmd):
+		case len(args) == 0:
 			name = source.String()
-			if in.votes, err = source.read(cmd.Context(), *chainID); err != nil {
+			if in.offences, err = source.read(cmd.Context(), *chainID); err != nil {
 				return err
 			}
-			all, refused, err = buildEquivocations(cmd.Context(), in)
+			all, refused, err = buildComet(cmd.Context(), in)
 		default:
 			if in.files, err = readEvidence(cmd, args); err != nil {
 				return err
@@ -148,7 +156,7 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 			if in.keys, err = readEvidence(cmd, *keys); err != nil {
 				return err
 			}
-			all, refused, err = buildAny(cmd.Context(), in, *kind)
+			all, refused, err = buildAny(cmd.Context(), in)
 		}
 		if err != nil {
 			return unbuilt(name, err)
@@ -164,19 +172,27 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 func builtKinds() []string {
 	var names []string
 	for _, b := range builders {
-		names = append(names, b.kind.String())
+		names = append(names, namesOfKinds(b.kinds)...)
+	}
+	return names
+}
+
+func namesOfKinds(kinds []attest.FaultKind) []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.String())
 	}
 	return names
 }
 
 // buildAny asks the builders one after the other, until one knows the files.
-func buildAny(ctx context.Context, in *raw, kind string) (all []*built, refused []error, err error) {
+func buildAny(ctx context.Context, in *raw) (all []*built, refused []error, err error) {
 	for _, b := range builders {
-		if kind != "" && kind != b.kind.String() {
+		if in.kind != "" && !slices.Contains(namesOfKinds(b.kinds), in.kind) {
 			continue
 		}
 		all, refused, err = b.build(ctx, in)
-		if !errors.Is(err, evidence.ErrShape) || kind != "" {
+		if !errors.Is(err, evidence.ErrShape) || in.kind != "" {
 			return all, refused, err
 		}
 	}
@@ -412,7 +428,7 @@ func (b *built) judge() (*evidence.Report, *proofFile, error) {
 		return nil, nil, fmt.Errorf("the proof is not valid: %s", report.Failed)
 	}
 	id := b.proof.ID()
-	file := &proofFile{ID: id[:], Kind: report.Kind, Chain: report.Chain, Epoch: report.Epoch, Proof: encoded}
+	file := &proofFile{ID: id[:], Kind: report.Kind, Chain: report.Chain, Epoch: report.Epoch, Offenders: []ledger.AccountID{}, Proof: encoded}
 	for _, o := range report.Offenders {
 		account, err := hex.DecodeString(o.Name)
 		if err != nil || len(account) != len(ledger.AccountID{}) {

@@ -215,7 +215,7 @@ func TestABlockThatCantBeReadIsWrongUsage(t *testing.T) {
 		{exitUsage, "--rpc is missing", []string{"--height", "6"}},
 		{exitUsage, "heights start at 1", []string{"--rpc", node, "--height", "0"}},
 		{exitUsage, "invalid argument", []string{"--rpc", node, "--height", "-1"}},
-		{exitUsage, "give --rpc or FILE, not both", []string{"--rpc", node, "--height", "6", "x"}},
+		{exitUsage, "give --height or FILE, not both", []string{"--rpc", node, "--height", "6", "x"}},
 		{exitUsage, "give --rpc or --from-node, not both", []string{"--rpc", node, "--from-node", "x", "6"}},
 		{exitUsage, `--kind is "double_vote", and --rpc has`, []string{"--rpc", node, "--height", "6", "--kind", "double_vote"}},
 	} {
