@@ -57,7 +57,7 @@ var builders = []struct {
 
 func newFaultBuild() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "build FILE... | build --rpc URL --height HEIGHT | build --from-node URL FAULT", Short: "Make a fault proof out of what was signed",
+		Use: "build FILE... | build --rpc URL --height HEIGHT | build --from-node URL FAULT | build --from-store HOME [FAULT]", Short: "Make a fault proof out of what was signed",
 		Long: `Makes a fault proof and verifies it before it is written. "meshsec fault verify" and
 "meshsec fault submit" read it. What the files hold is seen by itself:
 
@@ -87,7 +87,8 @@ before, or from --validators. What is in none of the files, and the network and 
 of its epochs where there is no --manifest, is asked of the node: with both given nobody
 is asked.
 
-With --from-node it is a proof that a node holds, by its id or how that begins.
+With --from-node it is a proof that a node holds, by its id or how that begins. With
+--from-store it is what a stopped node has kept on its disk: one proof, or all of them.
 
 Exit codes: 0 the proof is written, 1 nothing is proven, 2 wrong usage, a file or block
 can't be read, or something is needed that was not given.`,
@@ -96,7 +97,8 @@ meshsec fault build fork-a.json fork-b.json --manifest manifest.toml --out proof
 meshsec fault build evidence.json infraction_header.json --out proof.json
 meshsec fault build --rpc http://127.0.0.1:26657 --height 1042 --out proof.json
 meshsec fault build attack.json --rpc http://127.0.0.1:26657 --out proof.json
-meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
+meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json
+meshsec fault build --from-store /srv/mesh --out proofs.json`,
 	}
 	var t target
 	var source blockSource
@@ -108,11 +110,18 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 	validators := cmd.Flags().StringArray("validators", nil, "file with the validator set of the epoch (default in the other files, or the node's)")
 	keys := cmd.Flags().StringArray("keys", nil, "file with the keys of a beacon chain's validators, by their index")
 	from := cmd.Flags().String("from-node", "", "URL of a node whose proof to save")
+	stored := cmd.Flags().String("from-store", "", "home of a stopped node whose proofs to save")
 	out := cmd.Flags().String("out", "", "file to write; it must not exist (default standard output)")
 	asJSON := jsonFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		remote, byRPC := cmd.Flags().Changed("from-node"), source.given(cmd)
+		remote, offline, byRPC := cmd.Flags().Changed("from-node"), cmd.Flags().Changed("from-store"), source.given(cmd)
 		switch {
+		case offline && (remote || byRPC):
+			return misuse(cmd, "give one of --rpc, --from-node and --from-store")
+		case offline && len(args) > 1:
+			return misuse(cmd, "--from-store takes one FAULT, the id of a fault or how that begins, or none for all")
+		case offline:
+			return nil
 		case remote && byRPC:
 			return misuse(cmd, "give --rpc or --from-node, not both")
 		case remote:
@@ -143,6 +152,9 @@ meshsec fault build --from-node http://127.0.0.1:7480 3f9ac2 --out proof.json`,
 		case *from != "":
 			t.node, name = *from, ""
 			all, err = copyFault(cmd, in, args[0])
+		case *stored != "":
+			name = ""
+			all, err = readStore(cmd, in, *stored, args)
 		case len(args) == 0:
 			name = source.String()
 			if in.offences, err = source.read(cmd.Context(), *chainID); err != nil {
