@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/meshsec/meshsec/attest"
-	"github.com/meshsec/meshsec/attest/comet"
+	"github.com/meshsec/meshsec/attest/evidence"
 	"github.com/meshsec/meshsec/node/chain"
 	"github.com/meshsec/meshsec/store"
 )
@@ -37,10 +36,11 @@ func (h *home) evidence(ctx context.Context, b chain.Block) error {
 		if err != nil {
 			return fmt.Errorf("evidence in block %d of the home chain: %w", b.Height, err)
 		}
-		proof, err := equivocation(h.spec.ID, epoch, set, e)
-		if err == nil {
-			_, err = attest.VerifyFault(h.execution.manifest.Law(), set, proof)
+		d := e.DoubleVote
+		vote := evidence.DoubleVote{
+			ChainID: h.spec.ID, Height: e.Height, Round: d.Round, Type: d.Type, Address: d.Address, First: d.First, Second: d.Second,
 		}
+		proof, _, err := vote.Prove(h.execution.manifest.Law(), epoch, set)
 		if err != nil {
 			h.log.Warn("the home chain committed evidence that convicts no validator of the mesh",
 				"height", e.Height, "validator", fmt.Sprintf("%X", e.DoubleVote.Address), "reason", err)
@@ -52,19 +52,4 @@ func (h *home) evidence(ctx context.Context, b chain.Block) error {
 		}
 	}
 	return h.prosecute(ctx)
-}
-
-// equivocation builds the proof of a double vote. The home chain names a validator by
-// its address, the mesh by the key behind it.
-func equivocation(chainID string, epoch uint64, set *attest.Set, e chain.Evidence) (*attest.FaultProof, error) {
-	var key attest.ConsensusKey
-	for i := range set.Len() {
-		if k := set.At(i).ConsensusKey; k.Type == attest.KeyEd25519 && comet.Address(k.Bytes) == e.DoubleVote.Address {
-			key = k
-		}
-	}
-	return attest.BuildEquivocation(set, attest.Equivocation{
-		ChainID: []byte(chainID), Epoch: epoch, Key: key, Height: e.Height,
-		Round: e.DoubleVote.Round, Type: e.DoubleVote.Type, First: e.DoubleVote.First, Second: e.DoubleVote.Second,
-	})
 }
