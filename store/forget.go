@@ -17,13 +17,13 @@ func (s *Store) moveBase(n *step, chain int, time uint64) {
 	switch {
 	case keep == ledger.Window{}:
 		if h.Next > 0 { // nothing more is to be forgotten
-			c.pruned, s.backlog = h.Next, true
+			c.pruned, s.backlog = min(c.pruned, h.Next), true
 			h.Next, h.NextTime = 0, 0
 		}
 	case h.Next == 0:
 		h.Next, h.NextTime = h.Epoch, time
 	case c.certified >= h.Next && keep.Passed(h.Next, h.NextTime, h.Epoch, time):
-		c.pruned, s.backlog = h.Base, true // its nodes can go
+		c.pruned, s.backlog = min(c.pruned, h.Base), true // its nodes can go; pruning may not have come so far
 		h.Base, h.Next, h.NextTime = h.Next, h.Epoch, time
 	}
 }
