@@ -3,14 +3,53 @@ package attest
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 )
 
-// The kinds of steps of a transcript.
-const (
-	StepOperation = 0 // of a block
-	StepEnd       = 1 // of the end of the epoch
-	StepLate      = 2 // an operation that waited in a queue
-)
+// NewExcerpt shows n steps of a transcript, from an index on. Of no steps it shows only
+// that the transcript has none, if that is so.
+func NewExcerpt(steps []*Step, first, n int) Excerpt {
+	e := Excerpt{Length: uint64(len(steps)), First: uint64(first), Steps: steps[first : first+n]}
+	if n > 0 {
+		e.Branch = rangeBranch(stepRoots(steps), e.First, uint64(n))
+	}
+	return e
+}
+
+// Empty says whether nothing is shown at all.
+func (e *Excerpt) Empty() bool {
+	return e.Length == 0 && e.First == 0 && len(e.Steps) == 0 && len(e.Branch) == 0
+}
+
+// Of says whether the steps are those of the transcript that a checkpoint's OpsRoot
+// commits to. Whatever e is made of, there is only one excerpt of the same steps that is.
+func (e *Excerpt) Of(opsRoot [32]byte) bool {
+	for _, s := range e.Steps {
+		if s == nil {
+			return false
+		}
+	}
+	for _, sibling := range e.Branch {
+		if len(sibling) != 32 {
+			return false
+		}
+	}
+	root, ok := rangeRoot(stepRoots(e.Steps), e.First, e.Length, e.Branch)
+	return ok && root == opsRoot
+}
+
+// String says which steps are shown.
+func (e *Excerpt) String() string {
+	return fmt.Sprintf("steps %d to %d of %d", e.First, e.First+uint64(len(e.Steps)), e.Length)
+}
+
+func stepRoots(steps []*Step) [][32]byte {
+	roots := make([][32]byte, len(steps))
+	for i, s := range steps {
+		roots[i] = mustRoot(s)
+	}
+	return roots
+}
 
 // transcriptDepth is that of the tree of a transcript's steps, of which there are at most
 // 2^20.

@@ -33,9 +33,5 @@ func JudgeEthereumRoots(b *Beacon, set *Set, sides [2]EthereumRoots) error {
 // HomeHash is the hash that a header has as a block of a chain.
 func HomeHash(h *HomeHeader, chain string) [32]byte { return h.hash([]byte(chain)) }
 
-// Explained, RangeRoot and RangeBranch are what proofs of invalid operations come down to.
-var (
-	Explained   = explained
-	RangeRoot   = rangeRoot
-	RangeBranch = rangeBranch
-)
+// Explained is what proofs of invalid operations come down to.
+var Explained = explained

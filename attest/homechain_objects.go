@@ -1,6 +1,6 @@
 package attest
 
-//go:generate go tool sszgen --path homechain_objects.go --include objects.go --output homechain_objects_ssz.go
+//go:generate go tool sszgen --path homechain_objects.go --include objects.go,excerpt_objects.go --output homechain_objects_ssz.go
 
 // Limits of what proofs show of a home chain.
 const (
@@ -95,34 +95,10 @@ type InvalidOperations struct {
 	Transactions   [][]byte   `ssz-max:"2048" ssz-size:"?,32"` // of the block's first transactions, the SHA-256
 	Rest           [][]byte   `ssz-max:"32" ssz-size:"?,32"`   // Merkle siblings of those, where there are more
 	Operations     []*Shown   `ssz-max:"2"`                    // in which the two differ, sorted by SHA-256
-	Length         uint64     // of the transcript
-	First          uint64     // index of the first step shown
-	Steps          []*Step    `ssz-max:"514"`                // in a row
-	Branch         [][]byte   `ssz-max:"40" ssz-size:"?,32"` // Merkle siblings of those
+	Excerpt        Excerpt    // of the certified transcript
 }
 
 // Shown is an operation as its chain carries it.
 type Shown struct {
 	Data []byte `ssz-max:"552960"`
-}
-
-// Step is one line of an epoch's transcript, of which the root of the list is a
-// checkpoint's OpsRoot. Package ledger makes them and says what they mean.
-type Step struct {
-	Kind      uint8 // one of StepOperation to StepLate
-	Phase     uint8
-	Index     uint64
-	Height    uint64
-	Time      uint64
-	Operation [32]byte `ssz-size:"32"` // SHA-256 of the operation's bytes
-	Receipt   [32]byte `ssz-size:"32"`
-	Root      [32]byte `ssz-size:"32"`
-	Spent     StepSpent
-}
-
-// StepSpent is what an epoch has used of its limits after a step.
-type StepSpent struct {
-	Bytes   uint64
-	Records uint64
-	Slashes uint64
 }

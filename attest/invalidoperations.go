@@ -42,8 +42,8 @@ func (o *InvalidOperations) check() error {
 	if own := o.Header.hash(cp.ChainID); own != hash {
 		return refuse(RuleHomeBlock, "the chain's block %d is %x, the header is that of %x", height, hash, own)
 	}
-	if len(o.Transactions) > MaxBlockTransactions || len(o.Operations) > 2 || len(o.Steps) > MaxBlockOperations+2 {
-		return refuse(RuleEncoding, "%d transactions, %d operations, %d steps", len(o.Transactions), len(o.Operations), len(o.Steps))
+	if len(o.Transactions) > MaxBlockTransactions || len(o.Operations) > 2 || len(o.Excerpt.Steps) > MaxBlockOperations+2 {
+		return refuse(RuleEncoding, "%d transactions, %d operations, %d steps", len(o.Transactions), len(o.Operations), len(o.Excerpt.Steps))
 	}
 	if o.Rule == OperationsCheckpoint {
 		return o.checkCheckpoint()
@@ -51,8 +51,8 @@ func (o *InvalidOperations) check() error {
 	if o.Header.Height != height {
 		return refuse(RuleHomeBlock, "the header is of height %d, the block %d", o.Header.Height, height)
 	}
-	if err := o.checkExcerpt(); err != nil {
-		return err
+	if !o.Excerpt.Of(cp.OpsRoot) {
+		return refuse(RuleHomeBlock, "%v are not those of the certified transcript", &o.Excerpt)
 	}
 	switch o.Rule {
 	case OperationsTime:
@@ -72,7 +72,7 @@ func (o *InvalidOperations) blank() error {
 }
 
 func (o *InvalidOperations) checkCheckpoint() error {
-	if len(o.Trail)+len(o.Steps)+len(o.Branch) > 0 || o.Length != 0 || o.First != 0 {
+	if len(o.Trail) > 0 || !o.Excerpt.Empty() {
 		return refuse(RuleEncoding, "it shows more than the last block's header, which it does not need")
 	}
 	cp := &o.Certificate.Checkpoint
@@ -85,32 +85,11 @@ func (o *InvalidOperations) checkCheckpoint() error {
 // millis is the time of the block, in Unix milliseconds.
 func (o *InvalidOperations) millis() uint64 { return uint64(o.Header.time().UnixMilli()) }
 
-// checkExcerpt checks that the steps are the transcript's.
-func (o *InvalidOperations) checkExcerpt() error {
-	roots := make([][32]byte, len(o.Steps))
-	for i, s := range o.Steps {
-		if s == nil {
-			return refuse(RuleEncoding, "step %d is nil", i)
-		}
-		roots[i] = mustRoot(s)
-	}
-	for _, sibling := range o.Branch {
-		if len(sibling) != 32 {
-			return refuse(RuleEncoding, "a sibling of %d bytes", len(sibling))
-		}
-	}
-	root, ok := rangeRoot(roots, o.First, o.Length, o.Branch)
-	if !ok || root != o.Certificate.Checkpoint.OpsRoot {
-		return refuse(RuleHomeBlock, "steps %d to %d of %d are not those of the certified transcript", o.First, o.First+uint64(len(roots)), o.Length)
-	}
-	return nil
-}
-
 func (o *InvalidOperations) checkTime() error {
-	if len(o.Steps) != 1 {
-		return refuse(RuleEncoding, "it shows %d steps, it takes one", len(o.Steps))
+	if len(o.Excerpt.Steps) != 1 {
+		return refuse(RuleEncoding, "it shows %d steps, it takes one", len(o.Excerpt.Steps))
 	}
-	if s := o.Steps[0]; s.Height != o.Header.Height || s.Time == o.millis() {
+	if s := o.Excerpt.Steps[0]; s.Height != o.Header.Height || s.Time == o.millis() {
 		return refuse(RuleContradiction, "the step is of height %d and time %d, the block of %d and %d", s.Height, s.Time, o.Header.Height, o.millis())
 	}
 	return o.blank()
@@ -131,11 +110,12 @@ func (s *Step) after(height uint64) bool {
 // ofBlock are the steps of the block's operations, if all of them are shown, with what
 // is before and after them and nothing else.
 func (o *InvalidOperations) ofBlock() (steps []*Step, ok bool) {
-	h, steps := o.Header.Height, o.Steps
-	last := o.First+uint64(len(steps)) == o.Length
+	h, e := o.Header.Height, &o.Excerpt
+	steps = e.Steps
+	last := e.First+uint64(len(steps)) == e.Length
 	if len(steps) > 0 && steps[0].before(h) {
 		steps = steps[1:]
-	} else if o.First > 0 {
+	} else if e.First > 0 {
 		return nil, false
 	}
 	if n := len(steps); n > 0 && steps[n-1].after(h) {
@@ -154,12 +134,12 @@ func (o *InvalidOperations) ofBlock() (steps []*Step, ok bool) {
 // tooMany says whether one more step than a block can have says that it is an operation
 // of the block.
 func (o *InvalidOperations) tooMany() bool {
-	for _, s := range o.Steps {
+	for _, s := range o.Excerpt.Steps {
 		if !s.of(o.Header.Height) {
 			return false
 		}
 	}
-	return len(o.Steps) == MaxBlockOperations+1
+	return len(o.Excerpt.Steps) == MaxBlockOperations+1
 }
 
 func (o *InvalidOperations) checkOrder() error {

@@ -38,13 +38,13 @@ func BuildInvalidOperations(set *Set, e OperationsEvidence) (*FaultProof, error)
 	}
 	if i := slices.IndexFunc(e.Steps, func(s *Step) bool { return s.Height == o.Header.Height && s.Time != o.millis() }); i >= 0 {
 		o.Rule = OperationsTime
-		o.excerpt(e.Steps, i, i+1)
+		o.Excerpt = NewExcerpt(e.Steps, i, 1)
 		return o.proof()
 	}
 	o.Rule = OperationsOrder
 	from, to := e.ofBlock(o.Header.Height)
 	if to-from > MaxBlockOperations {
-		o.excerpt(e.Steps, from, from+MaxBlockOperations+1)
+		o.Excerpt = NewExcerpt(e.Steps, from, MaxBlockOperations+1)
 		return o.proof()
 	}
 	o.Operations = e.differing(from, to)
@@ -54,10 +54,8 @@ func BuildInvalidOperations(set *Set, e OperationsEvidence) (*FaultProof, error)
 		hashes[i] = hash[:]
 	}
 	o.Transactions, o.Rest = hashes[:min(len(hashes), MaxBlockTransactions)], comet.PrefixBranch(hashes, MaxBlockTransactions)
-	if from > 0 {
-		from--
-	}
-	o.excerpt(e.Steps, from, min(to+1, len(e.Steps)))
+	from, to = max(from-1, 0), min(to+1, len(e.Steps)) // with the ones before and after them
+	o.Excerpt = NewExcerpt(e.Steps, from, to-from)
 	return o.proof()
 }
 
@@ -113,18 +111,6 @@ func (e *OperationsEvidence) differing(from, to int) (out []*Shown) {
 		return bytes.Compare(x[:], y[:])
 	})
 	return out
-}
-
-// excerpt shows the steps from one index up to before another.
-func (o *InvalidOperations) excerpt(steps []*Step, from, to int) {
-	roots := make([][32]byte, len(steps))
-	for i, s := range steps {
-		roots[i] = mustRoot(s)
-	}
-	o.Length, o.First, o.Steps = uint64(len(steps)), uint64(from), steps[from:to]
-	if from < to {
-		o.Branch = rangeBranch(roots, uint64(from), uint64(to-from))
-	}
 }
 
 func (o *InvalidOperations) proof() (*FaultProof, error) {

@@ -3,7 +3,6 @@ package attest_test
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -52,33 +51,8 @@ func order(base *homeChain, transactions map[int64][][]byte) *orderedEpoch {
 func (e *orderedEpoch) step(kind uint8, height int64, op string) *attest.Step {
 	return &attest.Step{
 		Kind: kind, Height: uint64(height), Time: uint64(e.headers[height-1].Time.UnixMilli()), Operation: sha256.Sum256([]byte(op)),
-		Receipt: sha256.Sum256([]byte("receipt of " + op)), Root: sha256.Sum256([]byte("root after " + op)), Spent: attest.StepSpent{Bytes: 7},
+		Receipt: sha256.Sum256([]byte("receipt of " + op)), Root: sha256.Sum256([]byte("root after " + op)), Spent: attest.Spent{Bytes: 7},
 	}
-}
-
-// naiveRoot is the hash tree root of a list of at most 2^20 steps, the long way.
-func naiveRoot(t tb, steps []*attest.Step) (root [32]byte) {
-	level := [][32]byte{}
-	for _, s := range steps {
-		level = append(level, must[[32]byte](t)(s.HashTreeRoot()))
-	}
-	zero := [32]byte{}
-	for range 20 {
-		if len(level)%2 == 1 {
-			level = append(level, zero)
-		}
-		var above [][32]byte
-		for i := 0; i < len(level); i += 2 {
-			above = append(above, sha256.Sum256(append(level[i][:], level[i+1][:]...)))
-		}
-		level, zero = above, sha256.Sum256(append(zero[:], zero[:]...))
-	}
-	if root = zero; len(level) > 0 {
-		root = level[0]
-	}
-	var count [32]byte
-	binary.LittleEndian.PutUint64(count[:], uint64(len(steps)))
-	return sha256.Sum256(append(root[:], count[:]...))
 }
 
 // certified is the epoch's certificate over a transcript.
@@ -209,20 +183,13 @@ func TestHonestTranscriptsConvictNobody(t *testing.T) {
 		height := rapid.IntRange(1, testEpochBlocks).Draw(t, "height")
 		from := rapid.IntRange(0, len(e.steps)).Draw(t, "from")
 		to := rapid.IntRange(from, len(e.steps)).Draw(t, "to")
-		roots := make([][32]byte, len(e.steps))
-		for i, s := range e.steps {
-			roots[i] = must[[32]byte](t)(s.HashTreeRoot())
-		}
 		header := must[*attest.HomeHeader](t)(attest.NewHomeHeader(e.headers[height-1]))
 		o := &attest.InvalidOperations{
 			ValidatorsRoot: e.set.Root(), Certificate: *certificate, Header: *header, Rule: rapid.Uint8Range(1, 3).Draw(t, "rule"),
-			Length: uint64(len(e.steps)), First: uint64(from), Steps: e.steps[from:to],
+			Excerpt: attest.NewExcerpt(e.steps, from, to-from),
 		}
 		for _, h := range e.back(int64(height))[:testEpochBlocks-height] {
 			o.Trail = append(o.Trail, must[*attest.Link](t)(attest.NewLink(h)))
-		}
-		if from < to {
-			o.Branch = attest.RangeBranch(roots, uint64(from), uint64(to-from))
 		}
 		for _, tx := range e.transactions[height-1] {
 			hash := sha256.Sum256(tx)
@@ -282,40 +249,6 @@ func TestAReadingIsFoundIfThereIsOne(t *testing.T) {
 		}
 		if got, want := attest.Explained(hashes, shown, carried), readings[string(steps)]; got != want {
 			t.Fatalf("block %s, steps %s: %v, of %v", block, steps, got, slices.Sorted(maps.Keys(readings)))
-		}
-	})
-}
-
-func TestRangesOfATranscriptHaveOneProof(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(0, 40).Draw(t, "steps")
-		var steps []*attest.Step
-		var roots [][32]byte
-		for i := range n {
-			s := &attest.Step{Index: uint64(i)}
-			steps, roots = append(steps, s), append(roots, must[[32]byte](t)(s.HashTreeRoot()))
-		}
-		from := rapid.IntRange(0, max(n-1, 0)).Draw(t, "from")
-		to := rapid.IntRange(min(from+1, n), n).Draw(t, "to")
-		var branch [][]byte
-		if from < to {
-			branch = attest.RangeBranch(roots, uint64(from), uint64(to-from))
-		}
-		want := naiveRoot(t, steps)
-		root, ok := attest.RangeRoot(roots[from:to], uint64(from), uint64(n), branch)
-		if !ok || root != want {
-			t.Fatalf("%d to %d of %d: %x %v, want %x", from, to, n, root, ok, want)
-		}
-		if _, ok := attest.RangeRoot(roots[from:to], uint64(from), uint64(n), append(branch, make([]byte, 32))); ok {
-			t.Fatal("a longer branch is taken")
-		}
-		if from == to {
-			return
-		}
-		for _, wrong := range []struct{ first, length uint64 }{{uint64(from) + 1, uint64(n)}, {uint64(from), uint64(n) + 1}, {uint64(from), 1 << 40}} {
-			if root, ok := attest.RangeRoot(roots[from:to], wrong.first, wrong.length, branch); ok && root == want {
-				t.Fatalf("%d to %d of %d is also %+v", from, to, n, wrong)
-			}
 		}
 	})
 }

@@ -40,7 +40,7 @@ func (o *orders) accuse(ctx context.Context, cert attest.VerifiedCertificate, en
 	if err != nil {
 		return "", err
 	}
-	proof, err := attest.FindInvalidOperations(set, cert.Certificate(), blocks, entry.Transcript.Shown(), entry.Input.Operations())
+	proof, err := attest.FindInvalidOperations(set, cert.Certificate(), blocks, entry.Transcript.Steps, entry.Input.Operations())
 	if errors.Is(err, attest.RuleContradiction) {
 		return "", nil
 	}

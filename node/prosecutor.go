@@ -60,7 +60,7 @@ func (p *prosecutor) accuse(ctx context.Context, cert attest.VerifiedCertificate
 	}
 	var operations map[[32]byte][]byte
 	if entry.Input != nil {
-		operations = entry.Input.OperationsByID()
+		operations = entry.Input.Operations()
 	}
 	evidence, err := ledger.FindBreach(p.manifest, previous, certified, tree, entry.Transcript, operations)
 	if err != nil {

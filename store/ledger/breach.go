@@ -1,24 +1,18 @@
 package ledger
 
-//go:generate go tool sszgen --path breach.go --include result.go,../../attest --output breach_ssz.go --objs Breach,Excerpt
+//go:generate go tool sszgen --path breach.go --include ../../attest --output breach_ssz.go --objs Breach
+
+import "github.com/meshsec/meshsec/attest"
 
 // Breach is the evidence of an invalid transition (DESIGN §5): what of an epoch's
 // transcript, and of the state before one of its steps, it takes to see that the ledger
 // can't go from the checkpoint before the epoch to the one after it. It holds no more
 // than its rule needs, and has one form.
 type Breach struct {
-	Rule      uint8      // one of BreachCheckpoint to BreachSet
-	Steps     uint64     // of the transcript; 0 where the rule looks at none
-	First     uint64     // index of the first step shown
-	Excerpt   []*Excerpt `ssz-max:"3"`      // steps in a row
-	Operation []byte     `ssz-max:"524288"` // that the step which is run again names, unless the state has it
-	Nodes     []byte     `ssz-max:"524288"` // the trie.Witness of what is read, in canonical form
-}
-
-// Excerpt is one step of a transcript, and that it is in it.
-type Excerpt struct {
-	Step   Step
-	Branch [20][32]byte `ssz-size:"20,32"` // Merkle siblings in the list of steps, from the leaf up
+	Rule      uint8          // one of BreachCheckpoint to BreachSet
+	Excerpt   attest.Excerpt // at most three steps; empty where the rule looks at none
+	Operation []byte         `ssz-max:"524288"` // that the step which is run again names, unless the state has it
+	Nodes     []byte         `ssz-max:"524288"` // the trie.Witness of what is read, in canonical form
 }
 
 // The rules that a transition can break. A certified transcript that breaks none of them

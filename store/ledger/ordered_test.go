@@ -6,38 +6,10 @@ import (
 	"slices"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/ledger"
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
 )
-
-// A step in a proof is the step in the transcript: it has the same bytes and root.
-func TestAShownStepIsTheStep(t *testing.T) {
-	if ledger.StepOperation != attest.StepOperation || ledger.StepEnd != attest.StepEnd || ledger.StepLate != attest.StepLate {
-		t.Error("the kinds of steps have other numbers in proofs")
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		data := rapid.SliceOfN(rapid.Byte(), 146, 146).Draw(t, "step")
-		var s ledger.Step
-		if err := s.UnmarshalSSZ(data); err != nil {
-			t.Fatal(err)
-		}
-		shown := (&ledger.Transcript{Steps: []*ledger.Step{&s}}).Shown()[0]
-		encoded, err := shown.MarshalSSZ()
-		if err != nil || string(encoded) != string(data) {
-			t.Fatalf("step %x is shown as %x, %v", data, encoded, err)
-		}
-		want, err := s.HashTreeRoot()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := shown.HashTreeRoot(); err != nil || got != want {
-			t.Fatalf("root %x, %v, want %x", got, err, want)
-		}
-	})
-}
 
 // busy is crossed after an epoch of beta with two operations in it, which it returns.
 func busy(t *testing.T, change func(*ledger.Manifest)) (*ledgertest.Mesh, uint64) {
@@ -112,7 +84,7 @@ func TestWhatALedgerMakesOfBlocksConvictsNobody(t *testing.T) {
 	for _, chain := range ledgertest.ChainIDs[:2] {
 		for at := uint64(1); at <= m.Head(chain).Checkpoint.Epoch; at++ {
 			past := m.Past(chain, at)
-			_, err := attest.FindInvalidOperations(m.Set(chain, at), m.Certificate(chain, at), m.HomeBlocks(chain, at), past.Transcript.Shown(), past.Input.Operations())
+			_, err := attest.FindInvalidOperations(m.Set(chain, at), m.Certificate(chain, at), m.HomeBlocks(chain, at), past.Transcript.Steps, past.Input.Operations())
 			if !errors.Is(err, attest.RuleContradiction) {
 				t.Errorf("%s epoch %d: %v", chain, at, err)
 			}
@@ -155,7 +127,7 @@ func TestABlockOfAnotherEpochProvesNothing(t *testing.T) {
 	m, at := busy(t, nil)
 	next := m.Past("beta", at+1)
 	blocks := append(m.HomeBlocks("beta", at+1), m.HomeBlocks("beta", at)...)
-	proof, err := attest.FindInvalidOperations(m.Set("beta", at+1), m.Certificate("beta", at+1), blocks, next.Transcript.Shown(), m.Past("beta", at).Input.Operations())
+	proof, err := attest.FindInvalidOperations(m.Set("beta", at+1), m.Certificate("beta", at+1), blocks, next.Transcript.Steps, m.Past("beta", at).Input.Operations())
 	must(t, err) // it looks like one
 	refusedFault(t, m, "alpha", ledger.CodeInvalid, proof)
 }

@@ -56,11 +56,11 @@ func (c *course) search(tree *trie.Tree, t *Transcript, operations map[[32]byte]
 		return &Breach{Rule: BreachEnd}, nil
 	}
 	if c.ends(t.Steps[n-1]) != nil {
-		return show(t, &Breach{Rule: BreachEnd}, n-1, n-1)
+		return &Breach{Rule: BreachEnd, Excerpt: attest.NewExcerpt(t.Steps, n-1, 1)}, nil
 	}
 	for i := range t.Steps {
 		if c.follows(t.before(i), t.Steps[i]) != nil {
-			return show(t, &Breach{Rule: BreachOrder}, i-1, i)
+			return &Breach{Rule: BreachOrder, Excerpt: t.around(i, 0)}, nil
 		}
 	}
 	for i, step := range t.Steps {
@@ -91,48 +91,25 @@ func (c *course) searchStep(tree *trie.Tree, t *Transcript, i int, operation []b
 		}
 		return nil, nil, fmt.Errorf("step %d: %w", i, err)
 	}
-	b, last := &Breach{Rule: BreachStep}, i
+	b := &Breach{Rule: BreachStep, Excerpt: t.around(i, 0)}
 	if a.step != nil && *a.step == *step {
 		if step.Kind != StepEnd || i+1 == len(t.Steps) || a.next == (ending{t.Steps[i+1].Phase, t.Steps[i+1].Index}) {
 			return nil, a.tree, nil
 		}
-		b, last = &Breach{Rule: BreachNext}, i+1
+		b = &Breach{Rule: BreachNext, Excerpt: t.around(i, 1)}
 	} else if a.operation {
 		b.Operation = operation
 	}
 	if _, b.Nodes, err = c.record(tree, t.before(i), step, operation); err != nil {
 		return nil, nil, fmt.Errorf("step %d: %w", i, err)
 	}
-	b, err = show(t, b, i-1, last)
-	return b, nil, err
+	return b, nil, nil
 }
 
-// before is the step before one, nil for the first.
-func (t *Transcript) before(i int) *Step {
-	if i == 0 {
-		return nil
-	}
-	return t.Steps[i-1]
-}
-
-// show completes a breach with the steps from one to another; before the first there is
-// none.
-func show(t *Transcript, b *Breach, first, last int) (_ *Breach, err error) {
-	first = max(first, 0)
-	b.Steps, b.First = uint64(len(t.Steps)), uint64(first)
-	b.Excerpt, err = excerpt(t, first, last+1-first)
-	return b, err
-}
-
-// OperationsByID are the operations of all blocks.
-func (in *EpochInput) OperationsByID() map[[32]byte][]byte {
-	out := make(map[[32]byte][]byte)
-	for _, b := range in.Blocks {
-		for _, op := range b.Operations {
-			out[OperationID(op.Data)] = op.Data
-		}
-	}
-	return out
+// around shows a step with the one before it, if there is one, and some after it.
+func (t *Transcript) around(i, after int) attest.Excerpt {
+	first := max(i-1, 0)
+	return attest.NewExcerpt(t.Steps, first, i+1+after-first)
 }
 
 // DescribeBreach says in a few words what evidence is about.
@@ -141,14 +118,14 @@ func DescribeBreach(evidence []byte) string {
 	if b.UnmarshalSSZ(evidence) != nil {
 		return "unreadable evidence"
 	}
-	if len(b.Excerpt) == 0 {
+	if len(b.Excerpt.Steps) == 0 {
 		return breachName(b.Rule)
 	}
-	at := b.First // the step that is wrong
-	if n := uint64(len(b.Excerpt)); b.Rule == BreachOrder || b.Rule == BreachStep {
+	at := b.Excerpt.First // the step that is wrong
+	if n := uint64(len(b.Excerpt.Steps)); b.Rule == BreachOrder || b.Rule == BreachStep {
 		at += n - 1
 	} else if b.Rule == BreachNext {
 		at += n - 2
 	}
-	return fmt.Sprintf("%s, at step %d of %d", breachName(b.Rule), at, b.Steps)
+	return fmt.Sprintf("%s, at step %d of %d", breachName(b.Rule), at, b.Excerpt.Length)
 }

@@ -2,6 +2,8 @@ package ledger
 
 //go:generate go tool sszgen --path result.go --include ../../attest --output result_ssz.go --exclude-objs Result
 
+import "github.com/meshsec/meshsec/attest"
+
 // Block is what a home-chain block brings to the ledger.
 type Block struct {
 	Height     uint64
@@ -23,38 +25,9 @@ type EpochInput struct {
 	Blocks  []*Block `ssz-max:"65536"`
 }
 
-// The kinds of steps.
-const (
-	StepOperation = 0 // of a block: executed, refused, or put into a queue
-	StepEnd       = 1 // of the end of the epoch
-	StepLate      = 2 // an operation that waited in a queue
-)
-
-// Step is one line of an epoch's transcript: what ran, and the root after it. The
-// root of all steps is the checkpoint's OpsRoot, so that an epoch's input can be
-// authenticated before it is run again, and a difference pinned on one step.
-type Step struct {
-	Kind      uint8
-	Phase     uint8  // of StepEnd, with its index; see EndFinalize
-	Index     uint64 // else both are 0
-	Height    uint64
-	Time      uint64
-	Operation [32]byte `ssz-size:"32"` // SHA-256 of the operation's bytes; zero for StepEnd
-	Receipt   [32]byte `ssz-size:"32"` // hash_tree_root of the receipt
-	Root      [32]byte `ssz-size:"32"` // of the state tree after it
-	Spent     Spent    // of the epoch's limits, this step included
-}
-
-// Spent is what an epoch has used of its limits so far, see [Limits].
-type Spent struct {
-	Bytes   uint64
-	Records uint64 // each counts once in an operation
-	Slashes uint64
-}
-
 // Transcript is all steps of an epoch; its hash_tree_root is the OpsRoot.
 type Transcript struct {
-	Steps []*Step `ssz-max:"1048576"`
+	Steps []*attest.Step `ssz-max:"1048576"`
 }
 
 // Receipt tells what became of an operation. Code 0 is success; a failed

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -139,48 +137,33 @@ func pair(steps []*Step) (before, step *Step) {
 }
 
 // shown returns the steps of a breach, once they are known to be those of the certified
-// transcript, and as many as its rule needs.
+// transcript, and as many as its rule needs: a step is shown with the one before it,
+// unless it is the first.
 func (c *course) shown(b *Breach) ([]*Step, error) {
-	want := 0 // steps, if they begin with the first of the epoch; else one more
-	switch b.Rule {
+	e := &b.Excerpt
+	var fits bool
+	switch n := len(e.Steps); b.Rule {
 	case BreachCheckpoint, BreachSet:
-		if b.Steps != 0 || b.First != 0 || len(b.Excerpt) != 0 {
+		if !e.Empty() {
 			return nil, errors.New("the evidence shows steps that its rule does not look at")
 		}
 		return nil, nil
 	case BreachOrder, BreachStep:
-		want = 1
+		fits = n == 2 || n == 1 && e.First == 0
 	case BreachNext:
-		want = 2
+		fits = n == 3 || n == 2 && e.First == 0
 	case BreachEnd:
-		if b.Steps > 0 && (b.First != b.Steps-1 || len(b.Excerpt) != 1) || b.Steps == 0 && (b.First != 0 || len(b.Excerpt) != 0) {
-			return nil, errors.New("the evidence must show the last step")
-		}
-		if b.Steps == 0 {
-			if transcriptRoot(zeroHashes[transcriptDepth], 0) != c.next.OpsRoot {
-				return nil, errors.New("the transcript is not empty")
-			}
-			return nil, nil
-		}
+		fits = n == 1 && e.First == e.Length-1 || n == 0 && e.Length == 0
 	default:
 		return nil, fmt.Errorf("there is no rule %d", b.Rule)
 	}
-	// A first step is shown with nothing before it, and only that.
-	if n := len(b.Excerpt); b.Rule != BreachEnd && n != want+1 && (n != want || b.First != 0) {
-		return nil, fmt.Errorf("the evidence shows %d steps from step %d on", n, b.First)
+	if !fits {
+		return nil, fmt.Errorf("the evidence shows %v, and its rule looks at others", e)
 	}
-	if b.Steps > maxSteps || b.First >= b.Steps || b.Steps-b.First < uint64(len(b.Excerpt)) {
-		return nil, fmt.Errorf("step %d of %d", b.First, b.Steps)
+	if !e.Of(c.next.OpsRoot) {
+		return nil, fmt.Errorf("%v are not those of the certified transcript", e)
 	}
-	steps := make([]*Step, len(b.Excerpt))
-	for i, e := range b.Excerpt {
-		root, err := e.root(b.First + uint64(i))
-		if err != nil || transcriptRoot(root, b.Steps) != c.next.OpsRoot {
-			return nil, fmt.Errorf("step %d is not in the certified transcript", b.First+uint64(i))
-		}
-		steps[i] = &e.Step
-	}
-	return steps, nil
+	return e.Steps, nil
 }
 
 // checkpoint is why no epoch after previous can have such a height or time, or nil.
@@ -480,77 +463,4 @@ func (l law) deeper() law {
 		l.tooDeep = new(bool)
 	}
 	return l
-}
-
-// The list of steps as SSZ merkleizes it.
-const (
-	transcriptDepth = 20
-	maxSteps        = 1 << transcriptDepth
-)
-
-// zeroHashes are the roots of empty subtrees, by height.
-var zeroHashes = func() (z [transcriptDepth + 1][32]byte) {
-	for i := range transcriptDepth {
-		z[i+1] = hashPair(z[i], z[i])
-	}
-	return z
-}()
-
-func hashPair(a, b [32]byte) [32]byte {
-	var both [64]byte
-	copy(both[:32], a[:])
-	copy(both[32:], b[:])
-	return sha256.Sum256(both[:])
-}
-
-// transcriptRoot mixes the number of steps into the root of their list.
-func transcriptRoot(list [32]byte, steps uint64) [32]byte {
-	var length [32]byte
-	binary.LittleEndian.PutUint64(length[:], steps)
-	return hashPair(list, length)
-}
-
-// root is that of the list of steps in which e has an index.
-func (e *Excerpt) root(index uint64) ([32]byte, error) {
-	h, err := e.Step.HashTreeRoot()
-	for i, sibling := range e.Branch {
-		if index>>i&1 == 0 {
-			h = hashPair(h, sibling)
-		} else {
-			h = hashPair(sibling, h)
-		}
-	}
-	return h, err
-}
-
-// excerpt shows steps of a transcript in a row.
-func excerpt(t *Transcript, first, n int) ([]*Excerpt, error) {
-	level := make([][32]byte, len(t.Steps))
-	for i, s := range t.Steps {
-		var err error
-		if level[i], err = s.HashTreeRoot(); err != nil {
-			return nil, err
-		}
-	}
-	out := make([]*Excerpt, n)
-	for i := range out {
-		out[i] = &Excerpt{Step: *t.Steps[first+i]}
-	}
-	for height := range transcriptDepth {
-		at := func(i int) [32]byte {
-			if i < len(level) {
-				return level[i]
-			}
-			return zeroHashes[height]
-		}
-		for i, e := range out {
-			e.Branch[height] = at((first+i)>>height ^ 1)
-		}
-		above := make([][32]byte, (len(level)+1)/2)
-		for i := range above {
-			above[i] = hashPair(at(2*i), at(2*i+1))
-		}
-		level = above
-	}
-	return out, nil
 }

@@ -284,7 +284,7 @@ func (h *honestEpoch) splice(rt *rapid.T, t *ledger.Transcript, cp *attest.Check
 // follows executes what the transcript and the checkpoint say that the blocks hold, and
 // reports whether that comes to them. It is the judge's twin: it knows of no step alone.
 func (h *honestEpoch) follows(t *ledger.Transcript, cp *attest.Checkpoint) (right, known bool) {
-	ops := h.result.Input.OperationsByID()
+	ops := h.result.Input.Operations()
 	in := &ledger.EpochInput{ChainID: cp.ChainID, Epoch: cp.Epoch}
 	known = true
 	for _, s := range t.Steps {
@@ -309,7 +309,7 @@ func (h *honestEpoch) follows(t *ledger.Transcript, cp *attest.Checkpoint) (righ
 }
 
 func (h *honestEpoch) breach(t *ledger.Transcript, cp *attest.Checkpoint) ([]byte, error) {
-	return ledger.FindBreach(h.mesh.Manifest, h.parent, cp, h.tree, t, h.result.Input.OperationsByID())
+	return ledger.FindBreach(h.mesh.Manifest, h.parent, cp, h.tree, t, h.result.Input.Operations())
 }
 
 func decodeBreach(t testing.TB, evidence []byte) *ledger.Breach {
@@ -379,19 +379,15 @@ func (h *honestEpoch) spared(rt *rapid.T, evidence []byte) {
 		rt.Fatal(err)
 	}
 	steps := h.result.Transcript
-	last := int(b.First) + len(b.Excerpt)
+	first, n := int(b.Excerpt.First), len(b.Excerpt.Steps)
 	if b.Rule == ledger.BreachEnd {
-		b.First, last = uint64(len(steps.Steps)-1), len(steps.Steps)
+		first, n = len(steps.Steps)-1, 1
 	}
-	if last > len(steps.Steps) {
+	if first+n > len(steps.Steps) {
 		return
 	}
 	if b.Rule != ledger.BreachCheckpoint && b.Rule != ledger.BreachSet {
-		var err error
-		b.Steps = uint64(len(steps.Steps))
-		if b.Excerpt, err = ledger.ExcerptOf(steps, int(b.First), last-int(b.First)); err != nil {
-			rt.Fatal(err)
-		}
+		b.Excerpt = attest.NewExcerpt(steps.Steps, first, n)
 	}
 	for b.Rule = 0; b.Rule <= ledger.BreachSet+1; b.Rule++ {
 		again, err := b.MarshalSSZ()
@@ -523,13 +519,9 @@ func FuzzTransition(f *testing.F) {
 		}
 		// The same with true steps, so that the state is looked at.
 		steps := h.result.Transcript
-		n := len(b.Excerpt)
-		if first := int(b.First % uint64(len(steps.Steps))); n > 0 && first+n <= len(steps.Steps) {
-			var err error
-			b.Steps, b.First = uint64(len(steps.Steps)), uint64(first)
-			if b.Excerpt, err = ledger.ExcerptOf(steps, first, n); err != nil {
-				t.Fatal(err)
-			}
+		n := len(b.Excerpt.Steps)
+		if first := int(b.Excerpt.First % uint64(len(steps.Steps))); n > 0 && first+n <= len(steps.Steps) {
+			b.Excerpt = attest.NewExcerpt(steps.Steps, first, n)
 			if h.law.JudgeTransition(h.parent, h.result.Checkpoint, encodeBreach(t, b)) == nil {
 				t.Fatal("an honest epoch is refuted")
 			}

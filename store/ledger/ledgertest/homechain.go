@@ -161,5 +161,5 @@ func (m *Mesh) InvalidOperations(chain string, epoch uint64, change func([]*ledg
 	if err != nil {
 		return nil, err
 	}
-	return attest.FindInvalidOperations(m.Set(chain, epoch), cert, m.HomeBlocks(chain, epoch), forged.Shown(), past.Input.Operations())
+	return attest.FindInvalidOperations(m.Set(chain, epoch), cert, m.HomeBlocks(chain, epoch), forged.Steps, past.Input.Operations())
 }

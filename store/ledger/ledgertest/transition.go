@@ -42,7 +42,7 @@ func (m *Mesh) Lie(chain string, change func(*ledger.Transcript, *attest.Checkpo
 	if l.Certificate, err = m.Certify(&cp); err != nil {
 		return nil, err
 	}
-	evidence, err := ledger.FindBreach(m.Manifest, previous, &cp, m.Tree(chain), l.Transcript, in.OperationsByID())
+	evidence, err := ledger.FindBreach(m.Manifest, previous, &cp, m.Tree(chain), l.Transcript, in.Operations())
 	if err != nil {
 		return nil, err
 	}

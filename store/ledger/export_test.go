@@ -1,4 +1,0 @@
-package ledger
-
-// ExcerptOf shows steps of a transcript, as a [Breach] does.
-var ExcerptOf = excerpt
