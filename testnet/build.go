@@ -59,34 +59,48 @@ func projectName(home string) string {
 }
 
 // claim makes sure that the home is empty but for what an earlier attempt left, and
-// that nobody else builds there until release.
+// that nobody else builds there until release. A folder that holds something else is
+// left as it is.
 func (t *Testnet) claim() (release func(), err error) {
 	if err := os.MkdirAll(t.home, 0o700); err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(t.home)
-	if err != nil {
+	// Whoever builds makes the lock before all else, so that what is here without one is
+	// foreign. What is here with one is looked at once nobody builds.
+	if err := t.checkFree(lockFile); err != nil {
 		return nil, err
 	}
-	foreign := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != lockFile })
-	if foreign && !t.holds(buildingFile) && !t.holds(descriptionFile) {
-		return nil, fmt.Errorf("%s is not empty and holds no testnet: choose another --home", t.home)
-	}
 	release, err = lock(t.path(lockFile))
-	if errors.Is(err, syscall.EWOULDBLOCK) || err == nil && t.holds(descriptionFile) { // built a moment ago
-		if err == nil {
-			release()
-		}
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, errBusy
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := t.clear(); err != nil {
-		release()
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	if t.holds(descriptionFile) { // built a moment ago
+		return nil, errBusy
+	}
+	if err := t.checkFree(buildingFile); err != nil {
 		return nil, err
 	}
-	return release, nil
+	return release, t.clear()
+}
+
+// checkFree fails if the home has anything but a lock, unless a file says whose it is.
+func (t *Testnet) checkFree(unless string) error {
+	entries, err := os.ReadDir(t.home)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != lockFile }) && !t.holds(unless) {
+		return fmt.Errorf("%s is not empty and holds no testnet: choose another --home", t.home)
+	}
+	return nil
 }
 
 func (t *Testnet) holds(name string) bool {
