@@ -282,11 +282,16 @@ func (n *Node) Run(ctx context.Context) error {
 		}
 	}
 	var stops []func() error
+	stop := func() (err error) {
+		for i := len(stops) - 1; i >= 0; i-- {
+			err = errors.Join(err, stops[i]())
+		}
+		return err
+	}
 	for _, p := range n.parts() {
 		if p.start != nil {
 			if err := p.start(); err != nil {
-				fail(fmt.Errorf("start %s: %w", p.name, err))
-				break
+				return errors.Join(fmt.Errorf("start %s: %w", p.name, err), stop())
 			}
 		}
 		stops = append(stops, n.launch(p, fail))
@@ -299,9 +304,7 @@ func (n *Node) Run(ctx context.Context) error {
 	case err = <-fatal:
 		n.log.Error("node stops", "error", err)
 	}
-	for i := len(stops) - 1; i >= 0; i-- {
-		err = errors.Join(err, stops[i]())
-	}
+	err = errors.Join(err, stop())
 	n.log.Info("node stopped", "name", n.cfg.Name)
 	return err
 }

@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -162,6 +164,28 @@ func TestPortInUse(t *testing.T) {
 	if err := h.open(node.Options{NewGuard: true}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("error = %v", err)
 	}
+}
+
+// The port of the mesh is only opened when the node runs. That it could not start is told
+// once, by the error, and no log says that it did.
+func TestPortOfTheMeshInUse(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer func() { must(t, l.Close()) }()
+	h := newHouse(t)
+	h.cfg.P2P.Listen = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", l.Addr().(*net.TCPAddr).Port)}
+	var log bytes.Buffer
+	n, err := node.New(context.Background(), h.cfg, slog.New(slog.NewTextHandler(&log, nil)), node.Options{NewGuard: true})
+	must(t, err)
+	if err := n.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "the port is in use") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error = %v", err)
+	}
+	must(t, n.Close())
+	if log.Len() > 0 {
+		t.Errorf("it also said:\n%s", log.String())
+	}
+	h.cfg.P2P.Listen = nil
+	must(t, h.open(node.Options{})) // everything was given back
 }
 
 func TestAPIAnswersOverTheNetwork(t *testing.T) {
