@@ -133,6 +133,27 @@ func TestPureRoomsStayPure(t *testing.T) {
 	})
 }
 
+// A blank line ends a table: what follows is shown as bars and words.
+func TestNoTableOfTheDocumentationIsTornApart(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root(t), "docs", "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := append(strings.Split(string(text), "\n"), "")
+		for i, line := range lines[:len(lines)-1] {
+			begins := strings.HasPrefix(line, "|") && (i == 0 || !strings.HasPrefix(lines[i-1], "|"))
+			if begins && !strings.HasPrefix(lines[i+1], "|-") {
+				t.Errorf("%s:%d: a row without a table", filepath.Base(page), i+1)
+			}
+		}
+	}
+}
+
 // eachFile visits every Go file of the module that is not a test.
 func eachFile(t *testing.T, visit func(room, path string, file *ast.File)) {
 	t.Helper()
