@@ -55,11 +55,7 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 		if errors.As(err, &death) {
 			s.say(death.lastWords()...)
 		}
-		stopped := t.halt(b, s)
-		if errors.Is(err, context.Canceled) {
-			return stopped // as it was told to
-		}
-		return errors.Join(err, stopped)
+		return errors.Join(unready(err, detach), t.halt(b, s))
 	}
 	s.say(fmt.Sprintf("ready after %v", time.Since(began).Round(time.Second)))
 	if detach {
@@ -72,6 +68,18 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 		return nil
 	}
 	return errors.Join(err, t.halt(b, s))
+}
+
+// unready is what a start that failed comes to, err being why. One that was told to end
+// has done so, unless it was to leave a testnet that is ready.
+func unready(err error, detach bool) error {
+	switch {
+	case !errors.Is(err, context.Canceled):
+		return err
+	case detach:
+		return errors.New("interrupted before the testnet was ready")
+	}
+	return nil
 }
 
 // launch starts all processes, home chains first.

@@ -1,7 +1,9 @@
 package testnet
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -32,6 +34,22 @@ func TestStartEndsWhenAnotherCommandStopsEverything(t *testing.T) {
 	b := &script{acts: stopped}
 	if err := n.launch(t.Context(), b, nil); !errors.Is(err, errStoppedElsewhere) || strings.Join(b.started, " ") != "alpha beta" {
 		t.Errorf("between the home chains and the nodes: %v, having started %v", err, b.started)
+	}
+}
+
+// With --detach, done means ready: a script goes on from there.
+func TestAStartThatIsInterruptedIsNoReadyTestnet(t *testing.T) {
+	interrupted := fmt.Errorf("deposit: %w", context.Canceled)
+	if err := unready(interrupted, false); err != nil {
+		t.Errorf("somebody watched and had enough: %v", err)
+	}
+	if err := unready(interrupted, true); err == nil || !strings.Contains(err.Error(), "before the testnet was ready") {
+		t.Errorf("a script wanted a testnet: %v", err)
+	}
+	for _, detach := range []bool{false, true} {
+		if err := unready(errBusy, detach); !errors.Is(err, errBusy) {
+			t.Errorf("detach %v: %v", detach, err)
+		}
 	}
 }
 
