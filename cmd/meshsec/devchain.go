@@ -85,6 +85,5 @@ func runChain(cmd *cobra.Command, home string, o devchain.Options) error {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "chain %s runs, its RPC is %s\n", c.ID(), c.RPC())
-	<-cmd.Context().Done()
-	return c.Stop()
+	return errors.Join(c.Wait(cmd.Context()), c.Stop())
 }

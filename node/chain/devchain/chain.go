@@ -38,6 +38,7 @@ type Chain struct {
 	server     *http.Server
 	quiet      *atomic.Bool
 	stop       func() error
+	left       chan int // validators that left consensus
 }
 
 // Start runs the chain that Init created in dir, and returns when all its
@@ -74,6 +75,9 @@ func Start(ctx context.Context, dir string, o Options) (*Chain, error) {
 	if c.server, err = serve(listener, c.validators[0].node, log); err != nil {
 		return nil, errors.Join(err, listener.Close(), c.Stop())
 	}
+	if err := c.observe(); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
 	return c, nil
 }
 
@@ -82,6 +86,37 @@ func (c *Chain) ID() string { return c.id }
 
 // RPC returns the URL of the chain's JSON-RPC.
 func (c *Chain) RPC() string { return "http://" + c.address }
+
+// observe notes for Wait who leaves consensus.
+func (c *Chain) observe() error {
+	c.left = make(chan int, len(c.validators))
+	for i, v := range c.validators {
+		state, err := v.consensus()
+		if err != nil {
+			return err
+		}
+		go func() {
+			state.Wait()
+			c.left <- i
+		}()
+	}
+	return nil
+}
+
+// Wait waits for the end of ctx, and fails if a validator leaves consensus before that
+// although nobody stops the chain. CometBFT does so where it can't write any more, as
+// on a full disk, says why in its log, and runs on without making blocks.
+func (c *Chain) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case i := <-c.left:
+		if c.quiet.Load() {
+			return nil
+		}
+		return fmt.Errorf("chain %s: validator %d can't go on with consensus, \"CONSENSUS FAILURE\" in its log says why: mend that, then start the chain again", c.id, i)
+	}
+}
 
 // Stop ends the RPC and the validators and closes all files. When it returns,
 // the chain can be started again. It can be called more than once.
@@ -202,7 +237,7 @@ func listenRPC(address string) (net.Listener, error) {
 	address = strings.TrimPrefix(address, "tcp://")
 	l, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("RPC address %s is taken, stop what listens there or choose another: %w", address, syscall.EADDRINUSE)
+		return nil, fmt.Errorf("RPC address %s: %w", address, syscall.EADDRINUSE)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on the RPC address: %w", err)

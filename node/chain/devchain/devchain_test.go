@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -239,7 +240,7 @@ func TestTakenPortsAndDirectoriesAreNamed(t *testing.T) {
 	c := start(t, dir, "")
 
 	_, err := devchain.Start(bounded(t), other, devchain.Options{RPCAddress: c.RPC()[len("http://"):]})
-	if !errors.Is(err, syscall.EADDRINUSE) {
+	if !errors.Is(err, syscall.EADDRINUSE) || err.Error() != "RPC address "+c.RPC()[len("http://"):]+": address already in use" {
 		t.Errorf("on a taken port: %v", err)
 	}
 	if _, err = devchain.Start(bounded(t), dir, devchain.Options{}); !errors.Is(err, devchain.ErrInUse) {
@@ -249,6 +250,47 @@ func TestTakenPortsAndDirectoriesAreNamed(t *testing.T) {
 		t.Errorf("in an empty directory: %v", err)
 	}
 	follow(t, &chain.Follower{Next: 1}, dial(t, c), upTo(2)) // unharmed
+}
+
+// A chain whose disk is full must not pretend to run: CometBFT would.
+func TestAValidatorThatCantWriteEndsTheWait(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	initialise(t, dir, 1)
+	c := start(t, dir, "")
+	data := filepath.Join(dir, "validator-00", "data")
+	if err := os.Rename(data, data+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(bounded(t)); err == nil || !strings.Contains(err.Error(), "validator 0") {
+		t.Fatalf("while nothing can be written: %v", err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+	if err := os.RemoveAll(data); err != nil { // what the last breath made
+		t.Fatal(err)
+	}
+	if err := os.Rename(data+".gone", data); err != nil {
+		t.Fatal(err)
+	}
+	c = start(t, dir, "")
+	blocks := follow(t, &chain.Follower{Next: 1}, dial(t, c), upTo(3)) // nothing was lost
+	if len(blocks) < 3 {
+		t.Errorf("%d blocks", len(blocks))
+	}
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Wait(ended); err != nil {
+		t.Errorf("when it is told to: %v", err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(t.Context()); err != nil {
+		t.Errorf("after a stop: %v", err)
+	}
 }
 
 func TestStartGivesUpWithItsContext(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cometbft/cometbft/consensus"
 	"github.com/cometbft/cometbft/libs/pubsub"
 	"github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
@@ -84,6 +85,15 @@ func (v *validator) running(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// consensus is the validator's state machine. CometBFT hands it out to an RPC only.
+func (v *validator) consensus() (*consensus.State, error) {
+	env, err := v.node.ConfigureRPC()
+	if err != nil {
+		return nil, err
+	}
+	return env.ConsensusState.(*consensus.State), nil
 }
 
 // stop ends the node, or what there is of it, and closes its databases.
