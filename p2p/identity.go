@@ -49,10 +49,30 @@ func loadIdentity(path string) (crypto.PrivKey, error) {
 	if err == nil {
 		var key crypto.PrivKey
 		if key, err = crypto.UnmarshalPrivateKey(raw); err == nil {
+			err = whole(key)
+		}
+		if err == nil {
 			return key, nil
 		}
 	}
 	return nil, fmt.Errorf("p2p: the identity %s is damaged: restore it, or delete it to get a new peer id: %w", path, err)
+}
+
+// whole is an error unless the halves of the key belong together, which the library
+// does not look at: no peer would believe who signs with one key and shows another.
+func whole(key crypto.PrivKey) error {
+	message := []byte("is it the same key?")
+	signature, err := key.Sign(message)
+	if err != nil {
+		return err
+	}
+	switch same, err := key.GetPublic().Verify(message, signature); {
+	case err != nil:
+		return err
+	case !same:
+		return errors.New("its public half is that of another key")
+	}
+	return nil
 }
 
 // createOnce writes a file that is complete or absent, whatever happens meanwhile,

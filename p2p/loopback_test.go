@@ -2,6 +2,7 @@ package p2p_test
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"net"
 	"os"
 	"path/filepath"
@@ -146,6 +147,16 @@ func TestIdentityIsMadeOnceAndKept(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+	raw, err := crypto.MarshalPrivateKey(first)
+	must(t, err)
+	for i := range raw { // any byte of it
+		raw[i] ^= 1
+		must(t, os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(raw)), 0o600))
+		if _, err := p2p.LoadOrCreateIdentity(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("an identity with another byte %d: %v", i, err)
+		}
+		raw[i] ^= 1
 	}
 	must(t, os.WriteFile(path, []byte("nonsense"), 0o600))
 	if _, err := p2p.LoadOrCreateIdentity(path); err == nil || !strings.Contains(err.Error(), path) {
