@@ -159,6 +159,8 @@ func (c Config) Validate() error {
 		return errors.New("manifest is missing: give the path of the network's manifest")
 	case c.Data == "":
 		return errors.New("data is missing: give a folder for the store")
+	case c.P2P.Key == "":
+		return errors.New("p2p.key is missing: give the file of the key behind this node's peer id, it is made where there is none")
 	case c.HomeChain.PollInterval < Span(time.Millisecond):
 		return errors.New("home_chain.poll_interval must be at least 1ms")
 	case c.HomeChain.Encoding != EncodingRaw && c.HomeChain.Encoding != EncodingKVStore:

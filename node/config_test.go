@@ -77,6 +77,7 @@ func TestConfigSurvivesARoundTrip(t *testing.T) {
 
 func TestConfigErrorsNameTheKey(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
+		{"no identity", smallConfig + "[p2p]\nkey = \"\"\n", "p2p.key is missing"},
 		{"unknown key", smallConfig + "[p2p]\nlisten_on = 1\n", `"p2p.listen_on"`},
 		{"no chain", "[home_chain]\nrpc = \"http://x:1\"\n", "chain is missing"},
 		{"no rpc", `chain = "a"`, "home_chain.rpc"},

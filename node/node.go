@@ -230,7 +230,10 @@ func (n *Node) listen() (err error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("api.listen: the port of %s is in use: stop the other process or choose another port", addr)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("api.listen: %w", err)
+	}
+	return nil
 }
 
 // part is a piece of a node that starts, runs and stops. All are optional.

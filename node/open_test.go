@@ -164,6 +164,10 @@ func TestPortInUse(t *testing.T) {
 	if err := h.open(node.Options{NewGuard: true}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("error = %v", err)
 	}
+	h.cfg.API.Listen = "127.0.0.1:99999" // whatever it is, the key is named
+	if err := h.open(node.Options{}); err == nil || !strings.HasPrefix(err.Error(), "api.listen: ") {
+		t.Errorf("error = %v", err)
+	}
 }
 
 // The port of the mesh is only opened when the node runs. That it could not start is told
