@@ -44,7 +44,7 @@ type HomeChainConfig struct {
 // P2PConfig is the section [p2p].
 type P2PConfig struct {
 	Listen []string `toml:"listen" comment:"Multiaddresses to listen on."`
-	Peers  []string `toml:"peers" comment:"Multiaddresses of nodes to stay connected with, each ending in /p2p/<id>. A node prints its own when it starts."`
+	Peers  []string `toml:"peers" comment:"Multiaddresses of nodes to stay connected with, each ending in /p2p/ and the id of the node. A node prints its own when it starts."`
 	Key    string   `toml:"key" comment:"File of the key behind this node's peer id. It is made when missing, and signs nothing of value."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,8 +134,10 @@ func TestPureRoomsStayPure(t *testing.T) {
 	})
 }
 
-// A blank line ends a table: what follows is shown as bars and words.
-func TestNoTableOfTheDocumentationIsTornApart(t *testing.T) {
+// A blank line ends a table: what follows is shown as bars and words. And <what> looks like
+// this outside of code is taken for a tag, and not shown at all.
+func TestTablesOfTheDocumentationAreShownWhole(t *testing.T) {
+	code, placeholder := regexp.MustCompile("`[^`]*`"), regexp.MustCompile("<[a-z]+>")
 	pages, err := filepath.Glob(filepath.Join(root(t), "docs", "*.md"))
 	if err != nil || len(pages) == 0 {
 		t.Fatalf("%d pages, %v", len(pages), err)
@@ -149,6 +152,9 @@ func TestNoTableOfTheDocumentationIsTornApart(t *testing.T) {
 			begins := strings.HasPrefix(line, "|") && (i == 0 || !strings.HasPrefix(lines[i-1], "|"))
 			if begins && !strings.HasPrefix(lines[i+1], "|-") {
 				t.Errorf("%s:%d: a row without a table", filepath.Base(page), i+1)
+			}
+			if tag := placeholder.FindString(code.ReplaceAllString(line, "")); strings.HasPrefix(line, "|") && tag != "" {
+				t.Errorf("%s:%d: %s is not shown", filepath.Base(page), i+1, tag)
 			}
 		}
 	}
