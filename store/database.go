@@ -25,6 +25,7 @@ func openDatabase(o badger.Options) (d *database, err error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Logger.(*badgerLog).open.Store(true)
 	// What Badger adds to an entry is not exactly known here: keep away from its limits.
 	return &database{db: db, maxSize: db.MaxBatchSize() * 9 / 10, maxCount: db.MaxBatchCount() * 9 / 10}, nil
 }

@@ -261,3 +261,20 @@ func listing(t *testing.T, dir string) string {
 	}))
 	return b.String()
 }
+
+// What is wrong with a damaged store is told once, by the error.
+func TestWhyAStoreDoesNotOpenIsToldOnce(t *testing.T) {
+	w := newWorld()
+	dir := t.TempDir()
+	s := w.opened(t, dir, store.Options{})
+	must(t, s.Close())
+	must(t, os.Truncate(filepath.Join(dir, "db", "KEYREGISTRY"), 3))
+	var log bytes.Buffer
+	_, err := w.open(dir, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if !errors.Is(err, store.ErrCorrupt) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error = %v", err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("it also said:\n%s", log.String())
+	}
+}

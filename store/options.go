@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -39,7 +40,7 @@ func (o Options) withDefaults() Options {
 // tables' checksums are verified when the store is opened, by checkTables.
 func (o Options) badger(dir string) badger.Options {
 	b := badger.DefaultOptions(dir).
-		WithLogger(badgerLog{o.Logger}).
+		WithLogger(&badgerLog{log: o.Logger}).
 		WithMetricsEnabled(false). // they are globals of the process
 		WithDetectConflicts(false).
 		WithNumCompactors(2).
@@ -57,13 +58,24 @@ func (o Options) badger(dir string) badger.Options {
 		WithIndexCacheSize(16 << 20)
 }
 
-// badgerLog brings Badger's messages into ours. Its information is for developers.
-type badgerLog struct{ log *slog.Logger }
+// badgerLog brings Badger's messages into ours. Its information is for developers, and so
+// are errors before it is open: the one that opening returns tells all.
+type badgerLog struct {
+	log  *slog.Logger
+	open atomic.Bool
+}
 
-func (l badgerLog) Errorf(format string, v ...any)   { l.log.Error(message(format, v)) }
-func (l badgerLog) Warningf(format string, v ...any) { l.log.Warn(message(format, v)) }
-func (l badgerLog) Infof(format string, v ...any)    { l.log.Debug(message(format, v)) }
-func (l badgerLog) Debugf(string, ...any)            {}
+func (l *badgerLog) Errorf(format string, v ...any) {
+	if l.open.Load() {
+		l.log.Error(message(format, v))
+	} else {
+		l.Infof(format, v...)
+	}
+}
+
+func (l *badgerLog) Warningf(format string, v ...any) { l.log.Warn(message(format, v)) }
+func (l *badgerLog) Infof(format string, v ...any)    { l.log.Debug(message(format, v)) }
+func (l *badgerLog) Debugf(string, ...any)            {}
 
 func message(format string, v []any) string {
 	return "badger: " + strings.TrimSpace(fmt.Sprintf(format, v...))
