@@ -20,7 +20,7 @@ type process struct {
 	out, err *lines
 	stop     context.CancelFunc
 	code     chan int
-	ended    chan struct{}
+	ended    chan struct{} // closed after its last output
 }
 
 // lines is output that can be waited for.
@@ -29,12 +29,14 @@ type lines struct {
 	text bytes.Buffer
 	more chan struct{} // closed and replaced with every write
 	w    io.Closer
+	all  chan struct{} // closed after the last one
 }
 
 func newLines() (*lines, io.Writer) {
 	r, w := io.Pipe()
-	l := &lines{more: make(chan struct{}), w: w}
+	l := &lines{more: make(chan struct{}), w: w, all: make(chan struct{})}
 	go func() {
+		defer close(l.all)
 		s := bufio.NewScanner(r)
 		for s.Scan() {
 			l.mu.Lock()
@@ -65,8 +67,10 @@ func launch(t *testing.T, args ...string) *process {
 	go func() {
 		p.code <- run(ctx, args, strings.NewReader(""), out, errOut)
 		close(p.code)
-		close(p.ended)
 		_, _ = p.out.w.Close(), p.err.w.Close()
+		<-p.out.all
+		<-p.err.all
+		close(p.ended)
 	}()
 	t.Cleanup(func() {
 		stop()
