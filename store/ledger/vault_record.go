@@ -12,6 +12,9 @@ import (
 // holds no more.
 const maxHistory = 64
 
+// maxEntries is how many validators a statement names; Statement.Entries holds no more.
+const maxEntries = 512
+
 // loadVault reads an account and its liens; nil if there is no such account.
 func loadVault(v View, id AccountID) (*vault, error) {
 	a, err := load[Account](v, accountKey(id))
@@ -129,10 +132,16 @@ func (l *lien) partFor(validator AccountID) (p *part, made bool) {
 
 // saveVault repairs v and writes it: the account, its liens, the history of every
 // part whose bonded amount changed, and the statements that these amounts are in.
-// byOwner refuses a change that the history has no room for; a slash instead
-// merges the two oldest entries into one that captures the larger amount.
+// byOwner refuses a change that the history or a statement has no room for. A slash can't
+// be refused: it merges the two oldest entries into one that captures the larger amount,
+// and gives up what has no line in a statement.
 func (m *machine) saveVault(v *vault, byOwner bool) error {
 	v.repair()
+	if !byOwner {
+		if err := m.giveUp(v); err != nil {
+			return err
+		}
+	}
 	for _, l := range v.liens {
 		for _, p := range l.parts {
 			same := NewAmount(&p.effectiveBonded) == p.stated()
@@ -158,6 +167,38 @@ func (m *machine) saveVault(v *vault, byOwner bool) error {
 	}
 	v.account.Collateral = NewAmount(v.collateral)
 	return save(m.tx, accountKey(v.id), v.account)
+}
+
+// giveUp releases at once what came back to a part of which nothing was left, if the
+// statement has no line for it: it gave no power, so that nothing of it can be captured.
+// More collateral brings such a part back, and so can the rounding of a cut.
+func (m *machine) giveUp(v *vault) error {
+	for {
+		given := false
+		for _, l := range v.liens {
+			lines := 0 // that the parts of l need
+			for _, p := range l.parts {
+				if p.effectiveBonded.IsZero() || p.stated() != (Amount{}) {
+					continue
+				}
+				st, err := m.statement(l.consumer)
+				if err != nil {
+					return err
+				}
+				if _, found := st.line(p.validator); found {
+					continue
+				}
+				if lines++; len(st.Entries)+lines > maxEntries {
+					p.bonded.Clear()
+					given = true
+				}
+			}
+		}
+		if !given {
+			return nil
+		}
+		v.repair()
+	}
 }
 
 // remember appends the part's bonded amount to its history.
@@ -203,12 +244,10 @@ func (m *machine) restate(l *lien, p *part) error {
 	if err != nil {
 		return err
 	}
-	i, found := slices.BinarySearchFunc(st.Entries, p.validator, func(e Entry, v AccountID) int {
-		return bytes.Compare(e.Validator[:], v[:])
-	})
+	i, found := st.line(p.validator)
 	if !found {
-		if len(st.Entries) == 512 {
-			return refuse(CodeLimit, "the statement about %s already names 512 validators", l.consumer)
+		if len(st.Entries) == maxEntries {
+			return refuse(CodeLimit, "the statement about %s already names %d validators", l.consumer, maxEntries)
 		}
 		st.Entries = slices.Insert(st.Entries, i, Entry{Validator: p.validator})
 	}
@@ -225,6 +264,13 @@ func (m *machine) restate(l *lien, p *part) error {
 		st.Entries = slices.Delete(st.Entries, i, i+1)
 	}
 	return save(m.tx, StatementKey(l.consumer), st)
+}
+
+// line finds the entry of a validator, or where it would be.
+func (st *Statement) line(validator AccountID) (i int, found bool) {
+	return slices.BinarySearchFunc(st.Entries, validator, func(e Entry, v AccountID) int {
+		return bytes.Compare(e.Validator[:], v[:])
+	})
 }
 
 // statement reads the statement about consumer, an empty one if there is none.
