@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,5 +181,41 @@ func TestAFailedChainComesBackWhenItIsTrusted(t *testing.T) {
 	must(t, err)
 	if len(power) != 2 {
 		t.Fatalf("beta has %d validators", len(power))
+	}
+}
+
+// An overturned epoch gives no power either when its chain is trusted anew, though the
+// authority's checkpoint is a later one, and nothing of that chain was imported before.
+func TestAnOverturnedEpochIsNotImportedWhenItsChainIsTrusted(t *testing.T) {
+	m := play(t, 2, 4, nil)
+	crossPledge(t, m)
+	for range 6 {
+		for _, c := range []string{"beta", "alpha"} { // alpha is up to date at the end
+			ops, err := m.Relay(c)
+			must(t, err)
+			epoch(t, m, c, slices.DeleteFunc(ops, func(op *ledger.Operation) bool {
+				return ledger.Kind(op.Kind) == ledger.KindImportStatement
+			})...)
+		}
+	}
+	l := lie(t, m, "beta")
+	op, err := m.SubmitFault("alpha", l.Proof, ledger.AccountID{})
+	must(t, err)
+	epoch(t, m, "alpha", op)
+	view := peerView(t, m, "alpha", "beta")
+	if view.Overturned == 0 || view.Overturned > view.Accepted {
+		t.Fatalf("%+v", view)
+	}
+	epoch(t, m, "beta")
+	epoch(t, m, "alpha", trust(t, m, "alpha", "beta", m.Head("beta").Checkpoint.Epoch))
+	for at := view.Overturned; at <= view.Accepted; at++ {
+		proof, err := m.Prove("beta", at, ledger.StatementKey("alpha"))
+		must(t, err)
+		op, err := ledger.NewImportStatement("beta", at, proof)
+		must(t, err)
+		refused(t, m, "alpha", ledger.CodeDuplicate, op)
+	}
+	if v := peerView(t, m, "alpha", "beta"); !v.Virtual.IsZero() {
+		t.Errorf("an overturned epoch gives power: %+v", v)
 	}
 }
