@@ -104,7 +104,7 @@ func (m *machine) crossStakePays(chain string, f *Failure, cover *Cover) (*uint2
 	if err != nil {
 		return nil, err
 	}
-	sum := zero()
+	sum, q := zero(), newSeverities(all, m.params.Correlation)
 	for i, off := range all {
 		i, found := slices.BinarySearchFunc(cover.Entries, ids[i], func(e *CoverEntry, v AccountID) int {
 			return bytes.Compare(e.Validator[:], v[:])
@@ -116,7 +116,7 @@ func (m *machine) crossStakePays(chain string, f *Failure, cover *Cover) (*uint2
 		counts := false
 		for _, o := range off.Offences {
 			if m.params.Correlation.Near(f.Epoch, f.Since, o.Epoch, o.Time) {
-				p := m.penalty(o, all)
+				p := q.penalty(&m.params.Penalty, o)
 				if !counts || p.compare(worst) > 0 {
 					worst, counts = p, true
 				}

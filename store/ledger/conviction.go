@@ -102,13 +102,14 @@ func (r *Reader) Conviction(id [32]byte) (*ConvictionView, error) {
 	if err != nil {
 		return nil, err
 	}
+	severity := newSeverities(all, params.Correlation)
 	for i, off := range all {
 		n := slices.IndexFunc(off.Offences, func(o *Offence) bool { return o.Fault == id })
 		if n < 0 {
 			continue
 		}
-		out.Convicted = append(out.Convicted, convicted(params, ids[i], off.Offences[n], all))
-		parts, err := r.liable(params, chain, ids[i], off, off.Offences[n], all)
+		out.Convicted = append(out.Convicted, convicted(params, ids[i], off.Offences[n], severity))
+		parts, err := r.liable(params, chain, ids[i], off, off.Offences[n], severity)
 		if err != nil {
 			return nil, err
 		}
@@ -131,8 +132,8 @@ func (r *Reader) Conviction(id [32]byte) (*ConvictionView, error) {
 	return out, err
 }
 
-func convicted(params *Params, id AccountID, o *Offence, all []*Offender) ConvictedView {
-	q := severity(all, o, params.Correlation, false)
+func convicted(params *Params, id AccountID, o *Offence, severity *severities) ConvictedView {
+	q := severity.at(o.Epoch, o.Time, false)
 	base := params.Penalty.base(attest.FaultKind(o.Kind))
 	v := ConvictedView{
 		Account: id, Power: o.Power, Total: o.Total, Share: Ratio(o.share().scaled()), Severity: Ratio(q.scaled()),
@@ -148,16 +149,14 @@ func convicted(params *Params, id AccountID, o *Offence, all []*Offender) Convic
 }
 
 // liable are the parts behind an offender, with what they owe by today's penalties.
-func (r *Reader) liable(params *Params, chain string, id AccountID, off *Offender, offence *Offence, all []*Offender) ([]LiableView, error) {
+func (r *Reader) liable(params *Params, chain string, id AccountID, off *Offender, offence *Offence, severity *severities) ([]LiableView, error) {
 	accounts, err := lienList(chain, id).accounts(r.view)
 	if err != nil {
 		return nil, err
 	}
 	var penalties []fraction
 	for _, o := range off.Offences {
-		base := params.Penalty.base(attest.FaultKind(o.Kind))
-		now := params.Penalty.penalty(base, severity(all, o, params.Correlation, false))
-		penalties = append(penalties, o.Penalty.fraction().atLeast(now))
+		penalties = append(penalties, o.Penalty.fraction().atLeast(severity.penalty(&params.Penalty, o)))
 	}
 	var out []LiableView
 	for _, account := range accounts {

@@ -390,8 +390,9 @@ func (m *machine) queueGrown(chain string, fault [32]byte) error {
 	if err != nil {
 		return err
 	}
+	q := newSeverities(offs, m.params.Correlation)
 	for i, off := range offs {
-		if off.Queued != 0 || !m.owesMore(off, offs) {
+		if off.Queued != 0 || !m.owesMore(off, q) {
 			continue
 		}
 		off.Queued = 1
@@ -425,9 +426,9 @@ func (m *machine) queue(e *Execution) error {
 	return nil
 }
 
-func (m *machine) owesMore(off *Offender, all []*Offender) bool {
+func (m *machine) owesMore(off *Offender, q *severities) bool {
 	for _, o := range off.Offences {
-		if m.penalty(o, all).compare(o.Penalty.fraction()) > 0 {
+		if q.penalty(&m.params.Penalty, o).compare(o.Penalty.fraction()) > 0 {
 			return true
 		}
 	}
@@ -445,7 +446,7 @@ func (m *machine) haltIfFailed(f *Fault, id [32]byte, reference uint64) error {
 	if err != nil {
 		return err
 	}
-	q := severity(offs, &Offence{Epoch: f.Epoch, Time: f.Since}, m.params.Correlation, true)
+	q := newSeverities(offs, m.params.Correlation).at(f.Epoch, f.Since, true)
 	if third := (fraction{uint256.NewInt(1), uint256.NewInt(3)}); q.compare(third) < 0 {
 		return nil
 	}

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/holiman/uint256"
 
@@ -151,26 +153,86 @@ func (p *Penalty) least() uint64 { return uint64(min(p.DoubleVote, p.Equivocatio
 // share is the part of the power that the offender held in the epoch of o.
 func (o *Offence) share() fraction { return fraction{Amount(o.Power).Int(), Amount(o.Total).Int()} }
 
-// severity is q of an offence: the sum over distinct offenders of their largest share of
-// the power in an offence within ± window of it (DESIGN §3.5). Shares
-// of one total are added before anything is divided; where totals differ, each share
-// is scaled by One and rounded down, or up if that is asked for.
-func severity(all []*Offender, at *Offence, window Window, up bool) fraction {
-	var shares []fraction
-	for _, off := range all {
-		var largest *fraction
+// severities are those of the offences of one chain. What all offenders did is sorted
+// once, and offences of one moment share a result: a proof can convict hundreds who have
+// dozens of older offences each, and whoever is convicted by it asks for all of theirs.
+type severities struct {
+	window    Window
+	byEpoch   []sharedAt // all offences, in this order
+	byTime    []sharedAt // and in this
+	offenders int
+	known     map[severityAt]fraction
+}
+
+// severityAt is what a severity is asked for.
+type severityAt struct {
+	epoch, time uint64
+	up          bool
+}
+
+// sharedAt is an offence as a severity sees it.
+type sharedAt struct {
+	epoch, time uint64
+	offender    int // index among all
+	share       fraction
+}
+
+func newSeverities(all []*Offender, window Window) *severities {
+	s := &severities{window: window, offenders: len(all), known: map[severityAt]fraction{}}
+	for i, off := range all {
 		for _, o := range off.Offences {
-			if !window.Near(at.Epoch, at.Time, o.Epoch, o.Time) {
-				continue
-			}
-			if s := o.share(); largest == nil || s.compare(*largest) > 0 {
-				largest = &s
-			}
-		}
-		if largest != nil {
-			shares = append(shares, *largest)
+			s.byEpoch = append(s.byEpoch, sharedAt{o.Epoch, o.Time, i, o.share()})
 		}
 	}
+	s.byTime = slices.Clone(s.byEpoch)
+	slices.SortFunc(s.byEpoch, func(a, b sharedAt) int { return cmp.Compare(a.epoch, b.epoch) })
+	slices.SortFunc(s.byTime, func(a, b sharedAt) int { return cmp.Compare(a.time, b.time) })
+	return s
+}
+
+// at is q of an offence: the sum over distinct offenders of their largest share of
+// the power in an offence within ± the window of it (DESIGN §3.5). Shares
+// of one total are added before anything is divided; where totals differ, each share
+// is scaled by One and rounded down, or up if that is asked for.
+func (s *severities) at(epoch, time uint64, up bool) fraction {
+	key := severityAt{epoch, time, up}
+	q, ok := s.known[key]
+	if !ok {
+		q = sumShares(s.near(epoch, time), up)
+		s.known[key] = q
+	}
+	return q
+}
+
+// near are the largest shares of those who offended near a moment, nil of the others.
+func (s *severities) near(epoch, time uint64) []*fraction {
+	largest := make([]*fraction, s.offenders)
+	within := func(sorted []sharedAt, at, window uint64, place func(*sharedAt) uint64) {
+		i, _ := slices.BinarySearchFunc(sorted, at-min(at, window), func(a sharedAt, b uint64) int { return cmp.Compare(place(&a), b) })
+		for ; i < len(sorted) && distance(place(&sorted[i]), at) <= window; i++ {
+			x := &sorted[i]
+			if l := largest[x.offender]; l == nil || x.share.exceeds(l) {
+				largest[x.offender] = &x.share
+			}
+		}
+	}
+	within(s.byEpoch, epoch, s.window.Epochs, func(x *sharedAt) uint64 { return x.epoch })
+	within(s.byTime, time, uint64(s.window.Time), func(x *sharedAt) uint64 { return x.time })
+	return largest
+}
+
+// exceeds orders shares of the power, equal ones by their totals, so that which of them
+// counts does not depend on which was recorded first.
+func (f *fraction) exceeds(g *fraction) bool {
+	if f.den.Eq(g.den) {
+		return f.num.Gt(g.num)
+	}
+	c := f.compare(*g)
+	return c > 0 || c == 0 && f.den.Lt(g.den)
+}
+
+func sumShares(shares []*fraction, up bool) fraction {
+	shares = slices.DeleteFunc(shares, func(s *fraction) bool { return s == nil })
 	if len(shares) == 0 {
 		return fraction{zero(), one}
 	}
@@ -192,10 +254,9 @@ func severity(all []*Offender, at *Offence, window Window, up bool) fraction {
 	return fraction{sum, one}
 }
 
-// penalty is what an offence costs, given all offenders of its chain.
-func (m *machine) penalty(o *Offence, all []*Offender) fraction {
-	p := &m.params.Penalty
-	return p.penalty(p.base(attest.FaultKind(o.Kind)), severity(all, o, m.params.Correlation, false))
+// penalty is what an offence costs by a rule.
+func (s *severities) penalty(p *Penalty, o *Offence) fraction {
+	return p.penalty(p.base(attest.FaultKind(o.Kind)), s.at(o.Epoch, o.Time, false))
 }
 
 func distance(a, b uint64) uint64 { return max(a, b) - min(a, b) }

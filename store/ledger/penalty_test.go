@@ -2,11 +2,14 @@ package ledger
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"testing"
 
 	"github.com/holiman/uint256"
 	"pgregory.net/rapid"
+
+	"github.com/meshsec/meshsec/attest"
 )
 
 func frac(num, den uint64) fraction { return fraction{uint256.NewInt(num), uint256.NewInt(den)} }
@@ -115,15 +118,100 @@ func TestSeverityAddsBeforeItDivides(t *testing.T) {
 		{[]*Offender{third(5, 3), third(5, 6), third(5, 9)}, false, frac(3*(One/3), One)},
 		{[]*Offender{third(5, 3), third(5, 6), third(5, 9)}, true, frac(3*(One/3+1), One)},
 	} {
-		if got := severity(x.all, at, window, x.up); got.compare(x.want) != 0 {
+		if got := newSeverities(x.all, window).at(at.Epoch, at.Time, x.up); got.compare(x.want) != 0 {
 			t.Errorf("%d offenders: %v/%v", len(x.all), got.num, got.den)
 		}
 	}
 	// Of one offender's offences the largest share counts, once.
 	twice := third(5, 9)
 	twice.Offences = append(twice.Offences, &Offence{Epoch: 6, Time: 6000, Power: Units(5), Total: Units(9)})
-	if got := severity([]*Offender{twice}, at, window, false); got.compare(frac(5, 9)) != 0 {
+	if got := newSeverities([]*Offender{twice}, window).at(at.Epoch, at.Time, false); got.compare(frac(5, 9)) != 0 {
 		t.Errorf("%v/%v", got.num, got.den)
+	}
+}
+
+// The severities of a chain against what the design says of each alone, in any order of
+// the offenders and of their offences.
+func TestSeveritiesAgainstEachAlone(t *testing.T) {
+	alone := func(all []*Offender, at *Offence, w Window, up bool) fraction {
+		var largest []*fraction
+		for _, off := range all {
+			var most *fraction
+			for _, o := range off.Offences {
+				if s := o.share(); w.Near(at.Epoch, at.Time, o.Epoch, o.Time) && (most == nil || s.exceeds(most)) {
+					most = &s
+				}
+			}
+			largest = append(largest, most)
+		}
+		return sumShares(largest, up)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		w := Window{Epochs: rapid.Uint64Range(0, 5).Draw(t, "epochs"), Time: Duration(rapid.Uint64Range(0, 5).Draw(t, "time"))}
+		moment := rapid.OneOf(rapid.Uint64Range(0, 20), rapid.Uint64Range(math.MaxUint64-5, math.MaxUint64))
+		var all []*Offender
+		for range rapid.IntRange(0, 5).Draw(t, "offenders") {
+			off := new(Offender)
+			for range rapid.IntRange(1, 5).Draw(t, "offences") {
+				total := rapid.SampledFrom([]uint64{6, 9, 12}).Draw(t, "total")
+				off.Offences = append(off.Offences, &Offence{
+					Epoch: moment.Draw(t, "epoch"), Time: moment.Draw(t, "at"),
+					Power: Units(rapid.Uint64Range(1, total).Draw(t, "power")), Total: Units(total),
+				})
+			}
+			all = append(all, off)
+		}
+		q := newSeverities(all, w)
+		shuffled := rapid.Permutation(all).Draw(t, "order")
+		for _, off := range shuffled {
+			off.Offences = rapid.Permutation(off.Offences).Draw(t, "offences in order")
+		}
+		again := newSeverities(shuffled, w)
+		for _, off := range all {
+			for _, o := range off.Offences {
+				for _, up := range []bool{false, true} {
+					want := alone(all, o, w, up)
+					for _, s := range []*severities{q, again, q} {
+						if got := s.at(o.Epoch, o.Time, up); !got.num.Eq(want.num) || !got.den.Eq(want.den) {
+							t.Fatalf("%v/%v, want %v/%v", got.num, got.den, want.num, want.den)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// Who convicts hundreds for as many epochs as are recorded of each does not have every
+// node compare each of their offences with each other.
+func TestManyOffencesTakeNoQuadraticWork(t *testing.T) {
+	const offenders = 64
+	m := &machine{chains: []string{"alpha", "beta"}, spec: &ChainSpec{ID: "alpha", Params: DefaultParams()}, state: mapState{}, epoch: 1, now: 1}
+	err := m.step(func() error {
+		if err := save(m.tx, metaKey, new(Meta)); err != nil {
+			return err
+		}
+		for i := range byte(offenders) {
+			for epoch := range uint64(maxOffences) {
+				o := NewOffence(attest.FaultDoubleVote, epoch+1, uint256.NewInt(1), uint256.NewInt(1000))
+				o.Time, o.Penalty = epoch, ratioFraction(One).record()
+				if _, err := m.convict("beta", id(i+1), o); err != nil {
+					return err
+				}
+			}
+		}
+		allocated := testing.AllocsPerRun(1, func() {
+			if err := m.queueGrown("beta", [32]byte{1}); err != nil {
+				t.Error(err)
+			}
+		})
+		if per := allocated / (offenders * maxOffences); per > 50 {
+			t.Errorf("%.0f allocations for each offence", per)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -109,8 +109,9 @@ func (m *machine) start(e *Execution) (*Offender, error) {
 	if err != nil {
 		return nil, err
 	}
+	q := newSeverities(all, m.params.Correlation)
 	for _, o := range off.Offences {
-		o.Penalty = o.Penalty.fraction().atLeast(m.penalty(o, all)).record()
+		o.Penalty = o.Penalty.fraction().atLeast(q.penalty(&m.params.Penalty, o)).record()
 		e.Penalties = append(e.Penalties, o.Penalty)
 	}
 	off.Queued = 0
