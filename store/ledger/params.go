@@ -80,7 +80,7 @@ const MaxDowntimeWindow = 1024
 type Limits struct {
 	Bytes   uint64 `toml:"bytes" json:"bytes"`     // of operations
 	Records uint64 `toml:"records" json:"records"` // read or written by operations, each counts once in one
-	Slashes uint64 `toml:"slashes" json:"slashes"` // liens that executions look at
+	Slashes uint64 `toml:"slashes" json:"slashes"` // liens that executions look at, and offenders to fix the penalties
 }
 
 // Terms say how stake that a peer pledges becomes power here.

@@ -215,6 +215,51 @@ func TestManyOffencesTakeNoQuadraticWork(t *testing.T) {
 	}
 }
 
+// The penalties of every offender depend on all of them: where hundreds are convicted at
+// once, an epoch fixes those of as many as its limit has room for, and the next ones go on.
+func TestFixingPenaltiesIsBoundedByTheEpoch(t *testing.T) {
+	const offenders, limit = 40, 100
+	m := &machine{chains: []string{"alpha", "beta"}, spec: &ChainSpec{ID: "alpha", Params: DefaultParams()}, state: mapState{}, epoch: 1, now: 1}
+	m.spec.Params.Limits.Slashes = limit
+	err := m.step(func() error {
+		if err := save(m.tx, metaKey, new(Meta)); err != nil {
+			return err
+		}
+		for i := range byte(offenders) {
+			o := NewOffence(attest.FaultDoubleVote, 1, uint256.NewInt(1), uint256.NewInt(1000))
+			if _, err := m.convict("beta", id(i+1), o); err != nil {
+				return err
+			}
+		}
+		return m.queueGrown("beta", [32]byte{1})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	window := m.spec.Params.ChallengeWindow
+	m.epoch, m.now = m.epoch+window.Epochs, m.now+uint64(window.Time)
+	for done := uint64(0); done < offenders; m.epoch++ {
+		var spent Spent
+		for more := true; more; {
+			err := m.step(func() (err error) {
+				more, err = m.executeSlashes(&spent)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		meta, err := must[Meta](m.state, metaKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := meta.QueueHead - done; n == 0 || n > limit/offenders+1 {
+			t.Fatalf("%d executions in epoch %d", n, m.epoch)
+		}
+		done = meta.QueueHead
+	}
+}
+
 // Offences add up that are near in epochs or near in time: a chain with fast epochs does
 // not shorten the window, nor one that stood still.
 func TestOffencesAreNearInEpochsOrInTime(t *testing.T) {

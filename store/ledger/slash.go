@@ -56,7 +56,7 @@ func (m *machine) execute(i uint64, spent *Spent) (progress, error) {
 		return waiting, err
 	}
 	chain, offender := string(e.Chain), AccountID(e.Account)
-	off, err := m.start(e)
+	off, err := m.start(e, spent)
 	if err != nil {
 		return waiting, err
 	}
@@ -94,9 +94,10 @@ func (m *machine) execute(i uint64, spent *Spent) (progress, error) {
 }
 
 // start fixes the penalties of an execution that has none yet: what comes to light from
-// now on queues another one. It returns the offender, nil for a backstop, whose Draw is
-// fixed from the beginning.
-func (m *machine) start(e *Execution) (*Offender, error) {
+// now on queues another one. All offenders of the chain are looked at for it, which the
+// epoch spends like as many liens. It returns the offender, nil for a backstop, whose Draw
+// is fixed from the beginning.
+func (m *machine) start(e *Execution, spent *Spent) (*Offender, error) {
 	if AccountID(e.Account) == Backstop {
 		return nil, nil
 	}
@@ -109,6 +110,7 @@ func (m *machine) start(e *Execution) (*Offender, error) {
 	if err != nil {
 		return nil, err
 	}
+	spent.Slashes += uint64(len(all)) - 1 // he has his own liens
 	q := newSeverities(all, m.params.Correlation)
 	for _, o := range off.Offences {
 		o.Penalty = o.Penalty.fraction().atLeast(q.penalty(&m.params.Penalty, o)).record()
