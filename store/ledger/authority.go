@@ -39,6 +39,9 @@ func (m *machine) setParams(s *SetParams) error {
 	if err := s.Params.Validate(); err != nil {
 		return refuse(CodeInvalid, "%v", err)
 	}
+	if err := m.manifest.checkWindows(&s.Params); err != nil {
+		return refuse(CodeInvalid, "%v", err)
+	}
 	if s.Params == *m.params { // takes back what waits, if anything does
 		old, err := load[PendingParams](m.tx, pendingKey)
 		if err != nil {

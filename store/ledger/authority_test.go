@@ -112,6 +112,28 @@ func TestTheRulesInForceTakeBackWhatWaits(t *testing.T) {
 	refused(t, m, "alpha", ledger.CodeDuplicate, setParams(t, m, "alpha", func(*ledger.Params) {}))
 }
 
+// What alpha's stake stands behind on beta, it stands behind until beta's statement expires,
+// whatever alpha's own expiry is.
+func TestParamsKeepToTheLongestExpiryOfTheNetwork(t *testing.T) {
+	m := play(t, 2, 4, func(n *ledger.Manifest) {
+		for _, c := range n.Chains {
+			c.Params.Unbonding.Time = 300_000
+		}
+		n.Chains[1].Params.StatementExpiry = 120_000
+	})
+	for name, change := range map[string]func(*ledger.Params){
+		"shorter unbonding": func(p *ledger.Params) { p.Unbonding.Time = 200_000 },
+		"longer expiry":     func(p *ledger.Params) { p.StatementExpiry, p.Unbonding.Time = 120_001, 900_000 },
+	} {
+		op := setParams(t, m, "alpha", change)
+		p := *params(t, m, "alpha")
+		change(&p)
+		must(t, p.Validate()) // it is good for itself
+		t.Run(name, func(t *testing.T) { refused(t, m, "alpha", ledger.CodeInvalid, op) })
+	}
+	epoch(t, m, "alpha", setParams(t, m, "alpha", func(p *ledger.Params) { p.StatementExpiry, p.Unbonding.Time = 120_000, 210_000 }))
+}
+
 func TestParamsThatBreakAnInequalityAreRefused(t *testing.T) {
 	m := play(t, 1, 4, nil)
 	for name, change := range map[string]func(*ledger.Params){

@@ -344,6 +344,9 @@ func TestManifestIsChecked(t *testing.T) {
 	}{
 		{"unbonding", func(m *ledger.Manifest) { m.Chains[0].Params.Unbonding.Time = 100_000 }},
 		{"statement_expiry", func(m *ledger.Manifest) { m.Chains[0].Params.ChallengeWindow.Time = 16_000 }},
+		{"chain alpha: unbonding 3m0s must be at least the longest statement_expiry in the manifest", func(m *ledger.Manifest) {
+			m.Chains[1].Params.StatementExpiry, m.Chains[1].Params.Unbonding.Time = 100_000, 200_000 // good for itself
+		}},
 		{"reporter_reward", func(m *ledger.Manifest) { m.Chains[0].Params.ReporterReward = ledger.One / 10 }},
 		{"epoch_blocks", func(m *ledger.Manifest) { m.Chains[0].EpochBlocks = 0 }},
 		{"threshold", func(m *ledger.Manifest) { m.Chains[0].Authority.Threshold = 2 }},

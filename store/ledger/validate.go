@@ -29,9 +29,37 @@ func (m *Manifest) Validate() error {
 		}
 	}
 	for _, c := range m.Chains {
+		if err := m.checkWindows(&c.Params); err != nil {
+			return fmt.Errorf("manifest, chain %s: %w", c.ID, err)
+		}
+	}
+	for _, c := range m.Chains {
 		if _, err := Genesis(m, c.ID); err != nil {
 			return fmt.Errorf("manifest: %w", err)
 		}
+	}
+	return nil
+}
+
+// longestExpiry is the longest statement_expiry of all chains.
+func (m *Manifest) longestExpiry() (longest Duration) {
+	for _, c := range m.Chains {
+		longest = max(longest, c.Params.StatementExpiry)
+	}
+	return longest
+}
+
+// checkWindows checks valid parameters of one chain against those of the others: stake that
+// was released here gives power on each of them until the statement there expires. No
+// ledger knows what rules its peers have by now, so all keep to the longest expiry of the
+// manifest.
+func (m *Manifest) checkWindows(p *Params) error {
+	longest := m.longestExpiry()
+	if p.StatementExpiry > longest {
+		return fmt.Errorf("statement_expiry %v exceeds %v, the longest in the manifest, which the unbonding of its chains outlasts", p.StatementExpiry.Span(), longest.Span())
+	}
+	if need := longest + p.EvidenceAge.Time + p.ChallengeWindow.Time + p.MaxDrift; p.Unbonding.Time < need {
+		return fmt.Errorf("unbonding %v must be at least the longest statement_expiry in the manifest + evidence_age + challenge_window + max_drift = %v", p.Unbonding.Time.Span(), need.Span())
 	}
 	return nil
 }
