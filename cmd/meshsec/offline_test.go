@@ -109,7 +109,10 @@ func TestANewNodeBeginsWithASnapshot(t *testing.T) {
 	}
 	fails(t, exitFailed, []string{"exists already"}, export...)
 	fails(t, exitUsage, []string{"--chain and --out is missing"}, "ledger", "export", "--home", old)
-	fails(t, exitFailed, []string{"certificate of beta epoch 4: store: not found"}, "ledger", "export", "--home", old, "--chain", "beta", "--epoch", "4", "--out", file+"4")
+	for _, epoch := range []string{"4", "999"} { // executed and not certified, and not even that
+		fails(t, exitFailed, []string{"epoch " + epoch + " of beta is not certified in this store, the newest is 3"}, "ledger", "export", "--home", old, "--chain", "beta", "--epoch", epoch, "--out", file+"4")
+	}
+	fails(t, exitUsage, []string{"--from 3 is after --epoch 2"}, "ledger", "export", "--home", old, "--chain", "beta", "--epoch", "2", "--from", "3", "--out", file+"4")
 	if _, err := os.Stat(file + "4"); err == nil {
 		t.Error("half a file is left")
 	}

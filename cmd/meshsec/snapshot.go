@@ -74,6 +74,9 @@ trusts the checkpoint of that epoch.`,
 			}
 			from = 1
 		}
+		if epoch > 0 && from > epoch {
+			return misuse(cmd, "--from %d is after --epoch %d", from, epoch)
+		}
 		s, err := openStopped(&at)
 		if err != nil {
 			return err
@@ -90,6 +93,9 @@ trusts the checkpoint of that epoch.`,
 		})
 		if errors.Is(err, store.ErrPruned) {
 			return fmt.Errorf("%w: %s can be exported from epoch %d on", err, chain, s.Head(chain).Oldest)
+		}
+		if newest := s.Certified(chain); errors.Is(err, store.ErrNotFound) && epoch > newest {
+			return fmt.Errorf("epoch %d of %s is not certified in this store, the newest is %d", epoch, chain, newest)
 		}
 		if err != nil {
 			return err
