@@ -150,3 +150,22 @@ func TestScenarioRefusalsNameTheRule(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// What a lien has too much is exact, as I2 is.
+func TestRefusalsSayByHowMuchExactly(t *testing.T) {
+	r := runScenario(t, []byte(`{"accounts":[{"id":"u","collateral":"100","liens":[
+		{"consumer":"a","ratio":"1","stakes":{"v":"60"}},
+		{"consumer":"b","ratio":"0.5","stakes":{"v":"81"}},
+		{"consumer":"c","ratio":"0.400000000000000001","stakes":{"v":"100"}}]}]}`))
+	want := []string{
+		"all liens together can lose 100.5, more than the collateral 100 by 0.5 (I2)",
+		"all liens together can lose 100.0000000000000001, more than the collateral 100 by 0.0000000000000001 (I2)",
+	}
+	var got []string
+	for _, x := range r.Steps[0].Refused {
+		got = append(got, x.Reason)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}

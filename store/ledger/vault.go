@@ -314,9 +314,9 @@ func (v *vault) check() error {
 		return refuse(CodeVault, "the largest lien %s exceeds the collateral %s by %s (I1)",
 			m.Dec(), v.collateral.Dec(), zero().Sub(m, v.collateral).Dec())
 	}
-	if c := ceil(v.claims()); c.Gt(v.collateral) {
+	if c, limit := v.claims(), zero().Mul(v.collateral, one); c.Gt(limit) {
 		return refuse(CodeVault, "all liens together can lose %s, more than the collateral %s by %s (I2)",
-			c.Dec(), v.collateral.Dec(), zero().Sub(c, v.collateral).Dec())
+			scaledText(c), v.collateral.Dec(), scaledText(zero().Sub(c, limit)))
 	}
 	return nil
 }
