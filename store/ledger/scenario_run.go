@@ -204,11 +204,11 @@ func (r *scenarioRun) act(s *scenarioStep) error {
 }
 
 // capture charges every part behind the faults with what it is now. The faults are
-// of one moment: nothing is taken before all is captured. It returns the parts in
-// the order of the faults, each once.
+// of one moment: nothing is taken before all is captured, and of those of one validator
+// the dearest counts. It returns the parts in the order of the faults, each once.
 func (r *scenarioRun) capture(faults []scenarioFault) ([]scenarioPart, error) {
 	var parts []scenarioPart
-	for _, f := range faults {
+	for _, f := range dearest(faults) {
 		accounts, err := lienList(f.consumer, f.validator).accounts(r.machine.tx)
 		if err != nil {
 			return nil, err
@@ -221,12 +221,28 @@ func (r *scenarioRun) capture(faults []scenarioFault) ([]scenarioPart, error) {
 			key := scenarioPart{id, f.consumer, f.validator}
 			captured := v.lien(f.consumer).part(f.validator).effective
 			r.charges[key] = append(r.charges[key], scenarioCharge{charge{&captured, ratioFraction(uint64(f.ratio))}, r.machine.now})
-			if !slices.Contains(parts, key) {
-				parts = append(parts, key)
-			}
+			parts = append(parts, key)
 		}
 	}
 	return parts, nil
+}
+
+// dearest is one fault of each validator, in their order: the one with the largest ratio.
+func dearest(faults []scenarioFault) []scenarioFault {
+	var out []scenarioFault
+	index := map[scenarioPart]int{} // without an account
+	for _, f := range faults {
+		key := scenarioPart{consumer: f.consumer, validator: f.validator}
+		i, known := index[key]
+		switch {
+		case !known:
+			index[key] = len(out)
+			out = append(out, f)
+		case f.ratio > out[i].ratio:
+			out[i].ratio = f.ratio
+		}
+	}
+	return out
 }
 
 // slash takes from each part what it owes for the faults so far.

@@ -169,3 +169,25 @@ func TestRefusalsSayByHowMuchExactly(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// Faults of one moment that name one validator many times cost no more than the dearest.
+func TestAFaultThatIsNamedTwiceIsOne(t *testing.T) {
+	var accounts, faults []string
+	for i := range 200 {
+		accounts = append(accounts, fmt.Sprintf(`{"id":"a%d","collateral":"100","liens":[{"consumer":"h","ratio":"0.5","stakes":{"v":"100"}}]}`, i))
+		faults = append(faults, fmt.Sprintf(`{"consumer":"h","validator":"v","ratio":"0.%03d"}`, i+1))
+	}
+	document := func(faults ...string) []byte {
+		return fmt.Appendf(nil, `{"accounts":[%s],"steps":[{"slash":[%s]}]}`, strings.Join(accounts, ","), strings.Join(faults, ","))
+	}
+	slices.Reverse(faults[50:150])
+	many, dear := document(faults...), document(`{"consumer":"h","validator":"v","ratio":"0.2"}`)
+	got, want := runScenario(t, many).Steps[1], runScenario(t, dear).Steps[1]
+	if fmt.Sprint(got.Accounts, got.Slashes) != fmt.Sprint(want.Accounts, want.Slashes) {
+		t.Errorf("got  %v\nwant %v", got.Slashes, want.Slashes)
+	}
+	work := func(document []byte) float64 { return testing.AllocsPerRun(1, func() { runScenario(t, document) }) }
+	if m, d := work(many), work(dear); m > 2*d {
+		t.Errorf("%.0f allocations for %d faults, %.0f for one", m, len(faults), d)
+	}
+}
