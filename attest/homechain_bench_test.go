@@ -98,7 +98,7 @@ func BenchmarkVerifyInvalidOperations(b *testing.B) {
 		b.Run(fmt.Sprintf("validators=%d", validators), func(b *testing.B) {
 			c := newHomeChain(b, validators)
 			var block [][]byte
-			large := bytes.Repeat([]byte{7}, 128<<10)
+			large := bytes.Repeat([]byte{7}, 144<<10)
 			for i := range attest.MaxBlockTransactions {
 				switch {
 				case i == attest.MaxBlockOperations-1:

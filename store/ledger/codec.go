@@ -10,9 +10,10 @@ import (
 	"github.com/meshsec/meshsec/attest"
 )
 
-// Limits on the size of an encoded operation, in bytes (DESIGN §3.3).
+// Limits on the size of an encoded operation, in bytes (DESIGN §3.3). The largest but for
+// proofs is a ConfirmPeer with a full set, which shows an import with a full statement.
 const (
-	MaxOperation   = 128 << 10
+	MaxOperation   = 144 << 10
 	MaxSubmitFault = 512 << 10
 )
 

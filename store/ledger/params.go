@@ -207,6 +207,8 @@ func (p *Params) Validate() error {
 		return fmt.Errorf("penalty.multiplier %d must be between 1 and 1000", p.Penalty.Multiplier)
 	case p.Downtime.Window > MaxDowntimeWindow:
 		return fmt.Errorf("downtime.window %d exceeds %d epochs", p.Downtime.Window, MaxDowntimeWindow)
+	case p.Downtime.Jail > maxJail:
+		return fmt.Errorf("downtime.jail %d exceeds %d epochs", p.Downtime.Jail, uint64(maxJail))
 	case p.Limits.Bytes < MinLimitBytes:
 		return fmt.Errorf("limits.bytes %d must be at least %d, so that a fault proof fits the reserved quarter", p.Limits.Bytes, MinLimitBytes)
 	case p.Limits.Records < MinLimitRecords:
@@ -221,6 +223,9 @@ func (p *Params) Validate() error {
 
 // maxDuration keeps sums of windows and times far from overflow: a hundred years.
 const maxDuration = Duration(100 * 366 * 24 * 3_600_000)
+
+// maxJail keeps the end of a jail far from overflow.
+const maxJail = 1 << 32
 
 // The least limits of an epoch.
 const (
