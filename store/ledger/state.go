@@ -192,19 +192,21 @@ func (l list) push(t *txn, item []byte) (uint64, error) {
 	return n, nil
 }
 
-// accounts reads a list whose items are account ids.
-func (l list) accounts(v View) ([]AccountID, error) {
+// accounts reads a list whose items are account ids. Nothing is taken on the word of its
+// length: the state may be one that somebody shows.
+func (l list) accounts(v View) (ids []AccountID, err error) {
 	n, err := l.length(v)
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]AccountID, n)
-	for i := range ids {
-		b, err := l.at(v, uint64(i))
+	for i := range n {
+		b, err := l.at(v, i)
 		if err != nil {
 			return nil, err
 		}
-		copy(ids[i][:], b)
+		var id AccountID
+		copy(id[:], b)
+		ids = append(ids, id)
 	}
 	return ids, nil
 }

@@ -143,8 +143,9 @@ func (v *vault) repair() {
 		high = low
 	}
 	for low.Lt(&high) {
-		mid.Add(&low, &high)
+		mid.Sub(&high, &low) // their sum may exceed 256 bits in a state that somebody shows
 		mid.Rsh(&mid, 1)
+		mid.Add(&mid, &low)
 		if fits(&mid) {
 			high = mid
 		} else {

@@ -143,8 +143,18 @@ func (r *run) again(w *StepWitness) error {
 	return fmt.Errorf("there are no steps of kind %d", w.Kind)
 }
 
-// record runs a step on the tree of the run, and returns the witness of what it reads.
+// record runs a step on the tree of the run, and returns the witness of what it reads. The
+// tree may be a state that no ledger comes to: two thirds of a chain can certify any, and a
+// single validator can vouch for one. The rules rely on what an honest state keeps to, and
+// may panic where it does not hold. That is an error here, and so no verdict: the step that
+// made such a state is the one to be proven wrong. Every node judges such proofs while it
+// executes an epoch, and would else stop.
 func (r *run) record(step func() error) (nodes []byte, err error) {
+	defer func() {
+		if recover() != nil { // what it says is not ours, and the error is part of a receipt
+			nodes, err = nil, errors.New("the state is none that a ledger comes to")
+		}
+	}()
 	witness, err := r.tree.Record(func(t *trie.Tree) error {
 		state := &watched{state: t}
 		r.tree, r.machine.state = t, state
