@@ -149,6 +149,7 @@ func TestParamsThatBreakAnInequalityAreRefused(t *testing.T) {
 		"bytes":        func(p *ledger.Params) { p.Limits.Bytes = 1 },
 		"records":      func(p *ledger.Params) { p.Limits.Records = 1 },
 		"slashes":      func(p *ledger.Params) { p.Limits.Slashes = 0 },
+		"many slashes": func(p *ledger.Params) { p.Limits.Slashes = ledger.MaxLimitSlashes + 1 },
 		"long windows": func(p *ledger.Params) { p.Unbonding.Time = 1 << 62 },
 		"downtime":     func(p *ledger.Params) { p.Downtime.Window = ledger.MaxDowntimeWindow + 1 },
 	} {

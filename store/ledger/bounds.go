@@ -13,6 +13,14 @@ const (
 	waitingEpochs = 8
 )
 
+// What exceeds the bounds, or is refused, is a step all the same, and so is each look at
+// the slashes that are due. These limits keep an epoch's steps within its [Transcript],
+// whatever is ordered: of a block attest.MaxBlockOperations count.
+const (
+	MaxEpochBlocks  = 1 << 10
+	MaxLimitSlashes = 1 << 18
+)
+
 // waitingList is the queue for a kind of operation.
 func waitingList(k Kind) list {
 	if k.open() {

@@ -4,8 +4,10 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 
+	"github.com/meshsec/meshsec/attest"
 	"github.com/meshsec/meshsec/store/ledger"
 	"github.com/meshsec/meshsec/store/ledger/ledgertest"
 )
@@ -226,4 +228,21 @@ func TestALongSlashGoesOnFromItsCursor(t *testing.T) {
 		t.Fatalf("%d slashes in %d epochs", count(), rounds)
 	}
 	refused(t, m, "alpha", ledger.CodeVault, withdraw())
+}
+
+// A block of rubbish is as many steps as a block of operations. An epoch full of them, with
+// what waited and all slashes that may be executed, one a step, must fit its transcript,
+// and leave room for the rest of its end.
+func TestATranscriptHoldsTheLongestEpoch(t *testing.T) {
+	const steps, waited, rest = 1 << 20, 2 << 14, 1 << 16
+	if ledger.MaxEpochBlocks*attest.MaxBlockOperations+waited+ledger.MaxLimitSlashes+rest > steps {
+		t.Fatal("an epoch can have more steps than a transcript holds")
+	}
+	full := &ledger.Transcript{Steps: slices.Repeat([]*ledger.Step{{}}, steps)}
+	_, err := full.HashTreeRoot()
+	must(t, err)
+	full.Steps = append(full.Steps, full.Steps[0])
+	if _, err := full.HashTreeRoot(); err == nil {
+		t.Fatalf("a transcript holds more than %d steps", steps)
+	}
 }

@@ -213,8 +213,8 @@ func (p *Params) Validate() error {
 		return fmt.Errorf("limits.bytes %d must be at least %d, so that a fault proof fits the reserved quarter", p.Limits.Bytes, MinLimitBytes)
 	case p.Limits.Records < MinLimitRecords:
 		return fmt.Errorf("limits.records %d must be at least %d", p.Limits.Records, MinLimitRecords)
-	case p.Limits.Slashes == 0:
-		return fmt.Errorf("limits.slashes must be positive")
+	case p.Limits.Slashes == 0 || p.Limits.Slashes > MaxLimitSlashes:
+		return fmt.Errorf("limits.slashes must be between 1 and %d", MaxLimitSlashes)
 	case p.MinLien.Int().Gt(MaxAmount) || p.CoveredValue.Int().Gt(MaxAmount):
 		return fmt.Errorf("min_lien and covered_value must be at most %s", MaxAmount.Dec())
 	}

@@ -25,7 +25,8 @@ type EpochInput struct {
 	Blocks  []*Block `ssz-max:"65536"`
 }
 
-// Transcript is all steps of an epoch; its hash_tree_root is the OpsRoot.
+// Transcript is all steps of an epoch; its hash_tree_root is the OpsRoot. An epoch that
+// had more than it holds could never end: see [MaxEpochBlocks].
 type Transcript struct {
 	Steps []*attest.Step `ssz-max:"1048576"`
 }

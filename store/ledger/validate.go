@@ -76,8 +76,8 @@ func (s *ChainSpec) validate(m *Manifest, network attest.Network) error {
 	if !chainID.MatchString(s.ID) {
 		return fmt.Errorf("an id has 1 to 50 of a-z A-Z 0-9 . _ -")
 	}
-	if s.EpochBlocks == 0 || s.EpochBlocks > 1<<20 {
-		return fmt.Errorf("epoch_blocks must be between 1 and %d", 1<<20)
+	if s.EpochBlocks == 0 || s.EpochBlocks > MaxEpochBlocks {
+		return fmt.Errorf("epoch_blocks must be between 1 and %d", MaxEpochBlocks)
 	}
 	if s.Ethereum != nil {
 		if err := s.Ethereum.validate(s.EpochBlocks); err != nil {
