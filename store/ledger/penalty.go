@@ -239,7 +239,9 @@ func sumShares(shares []*fraction, up bool) fraction {
 	sum, total, same := zero(), shares[0].den, true
 	for _, s := range shares {
 		same = same && s.den.Eq(total)
-		sum.Add(sum, s.num)
+		if _, over := sum.AddOverflow(sum, s.num); over { // powers of a set stay below 2^250, those of many epochs may not
+			sum.SetAllOne()
+		}
 	}
 	if same {
 		return fraction{sum, total}

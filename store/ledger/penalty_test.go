@@ -130,6 +130,24 @@ func TestSeverityAddsBeforeItDivides(t *testing.T) {
 	}
 }
 
+// A peer's own validators say how much power they have. Who makes up so much of it that the
+// sum over many epochs exceeds 256 bits must not become cheap by that.
+func TestASeverityDoesNotWrap(t *testing.T) {
+	total := new(uint256.Int).Lsh(uint256.NewInt(1), 249)
+	p := &Penalty{Rule: Quadratic, Multiplier: 3, DoubleVote: One / 20}
+	var all []*Offender
+	for range 256 {
+		all = append(all, &Offender{Offences: []*Offence{NewOffence(attest.FaultDoubleVote, uint64(1+len(all)/2), total, total)}})
+		if len(all) < 126 {
+			continue // 2^249 · 128 is 2^256, and 2^249 · 256 is 2^257
+		}
+		s := newSeverities(all, Window{Epochs: 1000})
+		if got := s.penalty(p, all[0].Offences[0]); got.compare(frac(1, 1)) != 0 {
+			t.Fatalf("of %d who had all the power the penalty is %s/%s", len(all), got.num, got.den)
+		}
+	}
+}
+
 // The severities of a chain against what the design says of each alone, in any order of
 // the offenders and of their offences.
 func TestSeveritiesAgainstEachAlone(t *testing.T) {
