@@ -350,6 +350,8 @@ func TestManifestIsChecked(t *testing.T) {
 		{"reporter_reward", func(m *ledger.Manifest) { m.Chains[0].Params.ReporterReward = ledger.One / 10 }},
 		{"epoch_blocks", func(m *ledger.Manifest) { m.Chains[0].EpochBlocks = 0 }},
 		{"downtime.jail", func(m *ledger.Manifest) { m.Chains[0].Params.Downtime.Jail = 1 << 33 }},
+		{"unbonding of 8589934592 epochs", func(m *ledger.Manifest) { m.Chains[0].Params.Unbonding.Epochs = 1 << 33 }},
+		{"limits.records", func(m *ledger.Manifest) { m.Chains[0].Params.Limits.Records = 1 << 33 }},
 		{"epoch_blocks", func(m *ledger.Manifest) { m.Chains[0].EpochBlocks = ledger.MaxEpochBlocks + 1 }},
 		{"threshold", func(m *ledger.Manifest) { m.Chains[0].Authority.Threshold = 2 }},
 		{"not another chain", func(m *ledger.Manifest) { m.Chains[0].Peers[0].Chain = "omega" }},

@@ -159,15 +159,6 @@ func (p *Params) Encode() ([]byte, error) { return toml.Marshal(p) }
 // §3.5), without which stake could leave before an offence that it answers for is
 // known. The error is one line that names what is wrong.
 func (p *Params) Validate() error {
-	if need := p.StatementExpiry + p.EvidenceAge.Time + p.ChallengeWindow.Time + p.MaxDrift; p.Unbonding.Time < need {
-		return fmt.Errorf("unbonding %v must be at least statement_expiry + evidence_age + challenge_window + max_drift = %v", p.Unbonding.Time.Span(), need.Span())
-	}
-	if need := p.EvidenceAge.Epochs + p.ChallengeWindow.Epochs; need < p.EvidenceAge.Epochs || p.Unbonding.Epochs <= need {
-		return fmt.Errorf("unbonding of %d epochs must exceed evidence_age + challenge_window of %d", p.Unbonding.Epochs, need)
-	}
-	if p.StatementExpiry < 4*p.ChallengeWindow.Time {
-		return fmt.Errorf("statement_expiry %v must be at least 4 × challenge_window %v", p.StatementExpiry.Span(), p.ChallengeWindow.Time.Span())
-	}
 	for _, d := range []struct {
 		name  string
 		value Duration
@@ -178,6 +169,26 @@ func (p *Params) Validate() error {
 		if d.value > maxDuration {
 			return fmt.Errorf("%s %v exceeds %v", d.name, d.value.Span(), maxDuration.Span())
 		}
+	}
+	for _, n := range []struct {
+		name  string
+		value uint64
+	}{
+		{"challenge_window", p.ChallengeWindow.Epochs}, {"evidence_age", p.EvidenceAge.Epochs}, {"unbonding", p.Unbonding.Epochs},
+		{"correlation", p.Correlation.Epochs}, {"downtime.jail", p.Downtime.Jail},
+	} {
+		if n.value > maxEpochs {
+			return fmt.Errorf("%s of %d epochs exceeds %d", n.name, n.value, uint64(maxEpochs))
+		}
+	}
+	if need := p.StatementExpiry + p.EvidenceAge.Time + p.ChallengeWindow.Time + p.MaxDrift; p.Unbonding.Time < need {
+		return fmt.Errorf("unbonding %v must be at least statement_expiry + evidence_age + challenge_window + max_drift = %v", p.Unbonding.Time.Span(), need.Span())
+	}
+	if need := p.EvidenceAge.Epochs + p.ChallengeWindow.Epochs; p.Unbonding.Epochs <= need {
+		return fmt.Errorf("unbonding of %d epochs must exceed evidence_age + challenge_window of %d", p.Unbonding.Epochs, need)
+	}
+	if p.StatementExpiry < 4*p.ChallengeWindow.Time {
+		return fmt.Errorf("statement_expiry %v must be at least 4 × challenge_window %v", p.StatementExpiry.Span(), p.ChallengeWindow.Time.Span())
 	}
 	for _, r := range []struct {
 		name       string
@@ -207,12 +218,12 @@ func (p *Params) Validate() error {
 		return fmt.Errorf("penalty.multiplier %d must be between 1 and 1000", p.Penalty.Multiplier)
 	case p.Downtime.Window > MaxDowntimeWindow:
 		return fmt.Errorf("downtime.window %d exceeds %d epochs", p.Downtime.Window, MaxDowntimeWindow)
-	case p.Downtime.Jail > maxJail:
-		return fmt.Errorf("downtime.jail %d exceeds %d epochs", p.Downtime.Jail, uint64(maxJail))
 	case p.Limits.Bytes < MinLimitBytes:
 		return fmt.Errorf("limits.bytes %d must be at least %d, so that a fault proof fits the reserved quarter", p.Limits.Bytes, MinLimitBytes)
 	case p.Limits.Records < MinLimitRecords:
 		return fmt.Errorf("limits.records %d must be at least %d", p.Limits.Records, MinLimitRecords)
+	case p.Limits.Bytes > maxLimit || p.Limits.Records > maxLimit:
+		return fmt.Errorf("limits.bytes %d and limits.records %d must be at most %d", p.Limits.Bytes, p.Limits.Records, uint64(maxLimit))
 	case p.Limits.Slashes == 0 || p.Limits.Slashes > MaxLimitSlashes:
 		return fmt.Errorf("limits.slashes must be between 1 and %d", MaxLimitSlashes)
 	case p.MinLien.Int().Gt(MaxAmount) || p.CoveredValue.Int().Gt(MaxAmount):
@@ -224,8 +235,11 @@ func (p *Params) Validate() error {
 // maxDuration keeps sums of windows and times far from overflow: a hundred years.
 const maxDuration = Duration(100 * 366 * 24 * 3_600_000)
 
-// maxJail keeps the end of a jail far from overflow.
-const maxJail = 1 << 32
+// maxEpochs and maxLimit keep sums of epochs and multiples of limits far from overflow.
+const (
+	maxEpochs = 1 << 32
+	maxLimit  = 1 << 32
+)
 
 // The least limits of an epoch.
 const (
