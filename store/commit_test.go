@@ -95,10 +95,14 @@ func TestCommitRefusesWhatDoesNotContinueTheHead(t *testing.T) {
 func TestTwoWritersOfOneChainDoNotBothWin(t *testing.T) {
 	w := newWorld()
 	s := w.opened(t, "", memory)
-	errs := make(chan error)
-	for range 2 {
+	var results [2]*ledger.Result // both continue the same head, before either is committed
+	for i := range results {
 		r, err := w.nextOf(s, "alpha")
 		must(t, err)
+		results[i] = r
+	}
+	errs := make(chan error)
+	for _, r := range results {
 		go func() { errs <- s.Commit("alpha", r) }()
 	}
 	a, b := <-errs, <-errs
