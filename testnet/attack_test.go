@@ -69,7 +69,7 @@ func TestAttackerGossipsTwoVotesThatProveADoubleVote(t *testing.T) {
 	w.certificate.Signers[0] |= 1
 	address := witnessNode(t, keys.ID, w)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	a, err := infiltrate(ctx, keys.ID, []string{"alpha", "beta"}, []string{address})
 	if err != nil {

@@ -63,7 +63,7 @@ func troupe(t *testing.T, role string) (*Testnet, *processes) {
 
 func (p *processes) expect(t *testing.T, name string, want State) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var got State
 	err := poll(ctx, 10*time.Millisecond, func() (bool, error) {
@@ -79,7 +79,7 @@ func (p *processes) expect(t *testing.T, name string, want State) {
 // speaks waits until all processes have written their first line.
 func (p *processes) speaks(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := poll(ctx, 10*time.Millisecond, func() (bool, error) {
 		for _, s := range p.t.services() {
