@@ -31,6 +31,21 @@
 //
 //	Σ collateral + Σ escrow + Σ withdrawn + Σ burned = Σ deposited
 //
+// # Where things are
+//
+//	records, keys, keyname, describe, text, codec  what a state is made of, and how it is written and named
+//	manifest, params, validate, candidate, beacon  what the network agreed on; genesis makes the first state of it
+//	operations, refusal                            what a chain orders, and why it is refused
+//	execute, machine, end, bounds, state           an epoch, step by step, within its limits
+//	vault, vault_record, stake, maturity           accounts and liens: pledge, release, withdraw, repair
+//	peers, authority, power, downtime              other chains, rules that change, the next validator set, absence
+//	fault, fork, penalty, slash, backstop          what a proven fault costs, and whom
+//	transcript, witness, transition                a step re-run alone; prosecute, breach and refute judge it
+//	reader, views, conviction, recordproof, trail  questions to a state, answered with proofs where wanted
+//	scenario…                                      what-if questions to the vault rules, offline
+//
+// What ends in _ssz is generated.
+//
 // # Purity
 //
 // No I/O, no clock, no goroutine, no map order and no float reaches a root. Time
