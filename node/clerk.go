@@ -154,7 +154,6 @@ func (k *clerk) keepCertificate(cert attest.VerifiedCertificate) error {
 	if changed && cert.Epoch() > before {
 		k.log.Info("certified", "chain", cert.ChainID(), "epoch", cert.Epoch(), "signers", cert.Signers().Count())
 	}
-	k.metrics.certified.WithLabelValues(cert.ChainID()).Set(float64(k.store.Certified(cert.ChainID())))
 	return nil
 }
 

@@ -93,12 +93,8 @@ func (x *execution) report(chain string, r *ledger.Result, cert *attest.Verified
 			x.log.Debug("operation failed", "chain", chain, "operation", fmt.Sprintf("%x", receipt.Operation), "reason", string(receipt.Reason))
 		}
 	}
-	x.metrics.executed.WithLabelValues(chain).Set(float64(r.Checkpoint.Epoch))
 	x.metrics.operations.WithLabelValues(chain, "ok").Add(float64(len(r.Receipts) - failed))
 	x.metrics.operations.WithLabelValues(chain, "failed").Add(float64(failed))
-	if cert != nil {
-		x.metrics.certified.WithLabelValues(chain).Set(float64(x.store.Certified(chain)))
-	}
 	x.log.Info("executed", "chain", chain, "epoch", r.Checkpoint.Epoch, "height", r.Checkpoint.Height,
 		"operations", len(r.Receipts), "failed", failed, "root", fmt.Sprintf("%.4x", r.Checkpoint.LedgerRoot), "certified", cert != nil)
 }

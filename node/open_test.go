@@ -215,8 +215,15 @@ func TestAPIAnswersOverTheNetwork(t *testing.T) {
 	if _, err := client.Checkpoint(t.Context(), "alpha", 1); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("a checkpoint that is not certified: %v", err)
 	}
-	if b, err := client.Metrics(t.Context()); err != nil || !strings.Contains(string(b), "meshsec_tasks_open") {
-		t.Errorf("metrics: %v\n%s", err, b)
+	b, err := client.Metrics(t.Context())
+	must(t, err)
+	for _, line := range []string{
+		`meshsec_build_info{version="v9"} 1`, `meshsec_ready 0`, `meshsec_diverged 0`, `meshsec_validator_active 1`,
+		`meshsec_executed_epoch{chain="beta"} 0`, `meshsec_tasks_open 0`,
+	} {
+		if !strings.Contains(string(b), line+"\n") {
+			t.Errorf("the metrics have no line %s:\n%s", line, b)
+		}
 	}
 	stop()
 	must(t, <-ended)

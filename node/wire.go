@@ -119,6 +119,9 @@ func wire(ctx context.Context, cfg Config, w outside, log *slog.Logger) (*Node, 
 		cfg: cfg, log: log, outside: w, loop: loop, handler: handler, mesh: mesh, clerk: clerk, divergent: divergent, prosecutor: court,
 		followers: followers, submitter: submitter, home: home, syncer: syncer, view: view,
 	}
+	if err := w.registry.Register(newState(view.Status)); err != nil {
+		return n, err
+	}
 	return n, n.remember(execution)
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"github.com/meshsec/meshsec/node"
@@ -41,6 +43,8 @@ other key it lets the validator sign against itself, which is slashed.`,
 			return err
 		}
 		o.Version = thisBuild().Version
+		o.Registry = prometheus.NewRegistry()
+		o.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 		n, err := node.New(cmd.Context(), config, log, o)
 		if err != nil {
 			return err
