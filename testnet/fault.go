@@ -2,6 +2,7 @@ package testnet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,11 +67,13 @@ type trial struct {
 	crime     crime
 	chain     *Chain
 	offender  *Node
-	witnesses []Service // nodes that were ready when it began
+	witnesses []Service // nodes that were ready when it began, and whose processes have not ended since
 	ledgers   []*Chain  // on which it must have consequences, and which must agree afterwards
+	states    func(context.Context) (map[string]State, error)
 	epoch     uint64
 	second    time.Time // of the second vote; of the evidence that tells of it
 	id        [32]byte
+	found     api.Fault // as the last witness of a wait has it
 }
 
 // crime is a rule that a validator is made to break.
@@ -110,12 +113,21 @@ func (t *Testnet) try(ctx context.Context, what crime, chain string, validator i
 	if err := t.mustRun(ctx); err != nil {
 		return nil, err
 	}
-	return t.trial(what, c, validator, s).run(ctx)
+	r, err := t.trial(what, c, validator, s)
+	if err != nil {
+		return nil, err
+	}
+	return r.run(ctx)
 }
 
 // trial is one of a validator, on every ledger.
-func (t *Testnet) trial(what crime, c *Chain, validator int, s *Screen) *trial {
-	return &trial{o: newObserver(t), s: s, crime: what, chain: c, offender: c.Nodes[validator], ledgers: t.Chains}
+func (t *Testnet) trial(what crime, c *Chain, validator int, s *Screen) (*trial, error) {
+	b, err := t.backend()
+	if err != nil {
+		return nil, err
+	}
+	states := func(ctx context.Context) (map[string]State, error) { return t.calm(ctx, b) }
+	return &trial{o: newObserver(t), s: s, crime: what, chain: c, offender: c.Nodes[validator], ledgers: t.Chains, states: states}, nil
 }
 
 func (r *trial) run(ctx context.Context) (*FaultReport, error) {
@@ -242,13 +254,9 @@ func (r *trial) follow(ctx context.Context) (*FaultReport, error) {
 		return nil, err
 	}
 	report.Milliseconds = FaultTimes{proofs, frozen, executed}
-	f, err := r.find(ctx, r.witnesses[0])
-	if err != nil || f == nil {
-		return nil, errors.Join(err, fmt.Errorf("%s has lost the fault", r.witnesses[0].Name))
-	}
-	report.Fault, report.Kind, report.Epoch, report.Offenders = f.ID, f.Kind, f.Epoch, f.Offenders
-	for _, id := range f.Offenders {
-		report.OffenderNames = append(report.OffenderNames, r.o.t.nameOf(f.Chain, id))
+	report.Fault, report.Kind, report.Epoch, report.Offenders = r.found.ID, r.found.Kind, r.found.Epoch, r.found.Offenders
+	for _, id := range report.Offenders {
+		report.OffenderNames = append(report.OffenderNames, r.o.t.nameOf(report.Chain, id))
 	}
 	if report.Slashes, err = r.audit(ctx); err != nil {
 		return nil, err
@@ -268,6 +276,25 @@ func (r *trial) everywhere(moments map[string]uint64) (missing string, last uint
 	return "", last
 }
 
+// leave leaves a witness that does not answer out of what follows if its process has
+// ended, and says so: there is nothing to wait for. It fails where no witness is left,
+// or another command has stopped everything.
+func (r *trial) leave(ctx context.Context, n Service) (left bool, err error) {
+	states, err := r.states(ctx)
+	if errors.Is(err, errBusy) || ctx.Err() != nil {
+		return false, nil // not now
+	}
+	if err != nil || states[n.Name] == Running {
+		return false, err
+	}
+	r.witnesses = slices.DeleteFunc(slices.Clone(r.witnesses), func(w Service) bool { return w.Name == n.Name })
+	r.s.say(fmt.Sprintf("%s is %s and is no witness any more", n.Name, states[n.Name]))
+	if len(r.witnesses) == 0 {
+		return true, errors.New("no node is left that could be a witness")
+	}
+	return true, nil
+}
+
 // await waits for a moment on every witness, and returns how many milliseconds the
 // last of them came after the second signature. All clocks are this machine's.
 func (r *trial) await(ctx context.Context, what string, timeout time.Duration, moment func(*api.Fault) (missing string, at uint64)) (int64, error) {
@@ -283,8 +310,13 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 			if ctx.Err() != nil {
 				return false, nil // what was missing before still is
 			}
+			if err != nil {
+				hanging = "node " + n.Name
+				_, err := r.leave(ctx, n)
+				return false, err // a witness less changes who is asked
+			}
 			r.s.progress("on %d of %d nodes", i, len(r.witnesses))
-			if err != nil || f == nil {
+			if f == nil {
 				hanging = "node " + n.Name
 				return false, nil // not now
 			}
@@ -297,6 +329,7 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 				return false, nil
 			}
 			last = max(last, at)
+			r.found = *f
 		}
 		return true, nil
 	})
@@ -344,26 +377,48 @@ func (r *trial) find(ctx context.Context, n Service) (*api.Fault, error) {
 // must tell the same slashes.
 func (r *trial) audit(ctx context.Context) (slashes []FaultSlash, err error) {
 	r.s.begin("conservation")
-	for i, n := range r.witnesses {
-		var here []FaultSlash
-		for _, c := range r.ledgers {
-			l, err := r.o.clients[n.Name].Ledger(ctx, c.ID)
-			if err != nil {
-				return nil, fmt.Errorf("read ledger %s of node %s: %w", c.ID, n.Name, err)
+	first := ""
+	for _, n := range r.witnesses {
+		ledgers, err := r.ledgersOf(ctx, n)
+		if err != nil {
+			left, leaveErr := r.leave(ctx, n)
+			switch {
+			case leaveErr != nil:
+				return nil, leaveErr
+			case left:
+				continue
 			}
+			return nil, err
+		}
+		var here []FaultSlash
+		for i, c := range r.ledgers {
+			l := &ledgers[i]
 			if !conserved(l.Totals) {
 				return nil, fmt.Errorf("ledger %s of node %s does not conserve: deposited %v, collateral %v + escrow %v + withdrawn %v + burned %v",
 					c.ID, n.Name, l.Totals.Deposited, l.Totals.Collateral, l.Totals.Escrow, l.Totals.Withdrawn, l.Totals.Burned)
 			}
-			here = append(here, r.slashesOn(c, &l)...)
+			here = append(here, r.slashesOn(c, l)...)
 		}
-		if i > 0 && !slices.Equal(here, slashes) {
-			return nil, fmt.Errorf("nodes %s and %s tell different slashes", r.witnesses[0].Name, n.Name)
+		if first != "" && !slices.Equal(here, slashes) {
+			return nil, fmt.Errorf("nodes %s and %s tell different slashes", first, n.Name)
 		}
-		slashes = here
+		slashes, first = here, cmp.Or(first, n.Name)
 	}
 	r.s.end("holds on %d ledgers of %d nodes", len(r.ledgers), len(r.witnesses))
 	return slashes, nil
+}
+
+// ledgersOf are those on which the fault has consequences, as a witness has them.
+func (r *trial) ledgersOf(ctx context.Context, n Service) ([]api.Ledger, error) {
+	var all []api.Ledger
+	for _, c := range r.ledgers {
+		l, err := r.o.clients[n.Name].Ledger(ctx, c.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read ledger %s of node %s: %w", c.ID, n.Name, err)
+		}
+		all = append(all, l)
+	}
+	return all, nil
 }
 
 func conserved(t ledger.Totals) bool {
@@ -397,6 +452,14 @@ func (r *trial) agree(ctx context.Context) error {
 	var v *view
 	err := poll(ctx, pace, func() (bool, error) {
 		v = r.o.look(ctx)
+		for _, n := range r.witnesses {
+			if _, answers := v.nodes[n.Name]; answers {
+				continue
+			}
+			if _, err := r.leave(ctx, n); err != nil {
+				return false, err
+			}
+		}
 		if executed == nil && len(v.ledgers) >= len(r.ledgers) {
 			executed = map[string]uint64{}
 			for chain, l := range v.ledgers {

@@ -3,7 +3,10 @@ package testnet
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +42,26 @@ func trialOn(t *testing.T) (*trial, map[string]*fakeNode) {
 			nodes[s.Name].ledgers[chain] = l
 		}
 	}
-	return &trial{o: newObserver(n), crime: doubleVote, chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), ledgers: n.Chains, epoch: 5, second: second}, nodes
+	return &trial{o: newObserver(n), crime: doubleVote, chain: n.Chains[1], offender: n.Chains[1].Nodes[1], witnesses: n.nodes(), ledgers: n.Chains, states: only(), epoch: 5, second: second}, nodes
+}
+
+// only are the states of the nodes of a stage if all run but these.
+func only(ended ...string) func(context.Context) (map[string]State, error) {
+	return func(context.Context) (map[string]State, error) {
+		states := map[string]State{}
+		for _, name := range []string{"alpha-0", "alpha-1", "beta-0", "beta-1"} {
+			states[name] = Running
+			if slices.Contains(ended, name) {
+				states[name] = Killed
+			}
+		}
+		return states, nil
+	}
+}
+
+// silence has a node answer nothing any more.
+func silence(r *trial, name string) {
+	r.o.clients[name] = api.NewClient("http://127.0.0.1:1", http.DefaultClient)
 }
 
 func TestReportTellsWhoLostWhatAndWhen(t *testing.T) {
@@ -78,6 +100,55 @@ func TestWaitingSaysWhereItHangs(t *testing.T) {
 	nodes["alpha-1"].faults = nil
 	if err := wait(); err == nil || !strings.Contains(err.Error(), "not frozen on node alpha-1") {
 		t.Errorf("await: %v", err)
+	}
+}
+
+func TestWitnessThatIsKilledIsLeftOut(t *testing.T) {
+	var out bytes.Buffer
+	// killed before each of the steps: the first of the witnesses, and the last
+	for _, name := range []string{"alpha-0", "beta-1"} {
+		r, _ := trialOn(t)
+		silence(r, name)
+		r.s, r.states = NewScreen(&out, false), only(name)
+		if _, err := r.follow(t.Context()); err != nil || len(r.witnesses) != 3 {
+			t.Errorf("%s: %d witnesses, %v", name, len(r.witnesses), err)
+		}
+		r, _ = trialOn(t)
+		copy(r.id[:], digest(7, 7))
+		silence(r, name)
+		r.s, r.states = NewScreen(&out, false), only(name)
+		if slashes, err := r.audit(t.Context()); err != nil || len(slashes) != 2 || len(r.witnesses) != 3 {
+			t.Errorf("%s: %d witnesses, %d slashes, %v", name, len(r.witnesses), len(slashes), err)
+		}
+		r, _ = trialOn(t)
+		silence(r, name)
+		r.s, r.states = NewScreen(&out, false), only(name)
+		if err := r.agree(t.Context()); err != nil || len(r.witnesses) != 3 {
+			t.Errorf("%s: %d witnesses, %v", name, len(r.witnesses), err)
+		}
+		if n := strings.Count(out.String(), name+" is killed and is no witness any more\n"); n != 3 {
+			t.Errorf("%s is named %d times in %s", name, n, out.String())
+		}
+	}
+}
+
+func TestNobodyIsWaitedForWhereNoWitnessIsLeft(t *testing.T) {
+	r, _ := trialOn(t)
+	for _, n := range r.witnesses {
+		silence(r, n.Name)
+	}
+	r.states = only(names(r.witnesses)...)
+	if _, err := r.follow(t.Context()); err == nil || !strings.Contains(err.Error(), "no node is left that could be a witness") {
+		t.Errorf("%v", err)
+	}
+	r, _ = trialOn(t)
+	if left, err := r.leave(t.Context(), r.witnesses[0]); left || err != nil || len(r.witnesses) != 4 {
+		t.Errorf("one that runs and does not answer: left out %v, %v", left, err)
+	}
+	silence(r, "beta-0")
+	r.states = func(context.Context) (map[string]State, error) { return nil, errStoppedElsewhere }
+	if _, err := r.follow(t.Context()); !errors.Is(err, errStoppedElsewhere) {
+		t.Errorf("%v", err)
 	}
 }
 

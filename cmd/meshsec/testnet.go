@@ -213,7 +213,7 @@ func newTestnetDoubleVote() *cobra.Command {
 its guard, gossips both from a stranger's host, and waits: until every node has the
 proof, every ledger has frozen what stood behind the validator, and every ledger has
 slashed it. Then it checks that no ledger lost or made an amount, and that all nodes
-agree again.`,
+agree again. A node that is not ready, or killed meanwhile, is left out and named.`,
 		Example: `meshsec testnet fault double-vote --chain beta --validator 2`,
 	})
 }
@@ -225,7 +225,8 @@ func newTestnetEquivocation() *cobra.Command {
 consensus key, hands that chain the evidence, and waits: until the chain has committed
 it and every node has the proof, every ledger has frozen what stood behind the
 validator, and every ledger has slashed it. Then it checks that no ledger lost or made
-an amount, and that all nodes agree again.`,
+an amount, and that all nodes agree again. A node that is not ready, or killed
+meanwhile, is left out and named.`,
 		Example: `meshsec testnet fault equivocation --chain beta --validator 2`,
 	})
 }

@@ -13,7 +13,8 @@ func newTestnetWrongEpoch() *cobra.Command {
 did, and to certify that as their result. Nobody else is told. It waits until every node
 of the other chains has found the proof, and their ledgers have frozen and slashed what
 stood behind the chain's validators. Then it checks that these ledgers lost or made no
-amount, and that they agree again. The chain is halted on all of them from then on.`,
+amount, and that they agree again. A node that is not ready, or killed meanwhile, is
+left out and named. The chain is halted on all of them from then on.`,
 		Example: `meshsec testnet fault invalid-transition --chain beta`,
 	}
 	home := homeFlag(cmd)
