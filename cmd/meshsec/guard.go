@@ -150,6 +150,9 @@ guard is made first.`,
 		if err := need(cmd, "below"); err != nil {
 			return err
 		}
+		if below == 0 {
+			return misuse(cmd, "--below is 0, which refuses nothing: give the first epoch that may be signed")
+		}
 		own, err := guardOf(&at)
 		if err != nil {
 			return err

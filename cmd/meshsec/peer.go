@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,11 +89,11 @@ meshsec peer trust beta --epoch 5120 --root ROOT --authority-key authority.key`,
 	var o order
 	var a authority
 	var root ledger.HexBytes
-	var epoch uint64
+	var epoch epochFlag
 	var yes bool
 	o.flags(cmd)
 	a.flags(cmd)
-	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "epoch of the checkpoint (default the newest certified one that the node has)")
+	cmd.Flags().Var(&epoch, "epoch", "epoch of the checkpoint (default the newest certified one that the node has)")
 	textVar(cmd, &root, "root", "hex", "the checkpoint's root, as you were told it")
 	cmd.Flags().BoolVar(&yes, "yes", false, "trust the checkpoint that the node has, without comparing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -110,17 +111,14 @@ meshsec peer trust beta --epoch 5120 --root ROOT --authority-key authority.key`,
 			if p.Halted == "" {
 				return nil, fmt.Errorf("%s is not halted on the ledger of %s: it is followed by its certificates", p.Chain, s.chain)
 			}
-			if !cmd.Flags().Changed("epoch") {
-				epoch = s.certified[p.Chain].Epoch
-			}
-			cert, next, err := s.certificate(ctx, p.Chain, epoch)
+			cert, next, err := s.certificate(ctx, p.Chain, cmp.Or(uint64(epoch), s.certified[p.Chain].Epoch))
 			if err != nil {
 				return nil, err
 			}
 			if err := confirm(cert, root, yes); err != nil {
 				return nil, fmt.Errorf("%s is halted (%s), nothing was sent: %w", p.Chain, p.Halted, err)
 			}
-			o.effect = fmt.Sprintf("%s is trusted from epoch %d on, root %x; its stake counts again when a statement of a later epoch is final", p.Chain, epoch, cert.Root())
+			o.effect = fmt.Sprintf("%s is trusted from epoch %d on, root %x; its stake counts again when a statement of a later epoch is final", p.Chain, cert.Epoch(), cert.Root())
 			return ledger.NewTrustPeer(nonce, cert.Checkpoint(), next)
 		})
 	}

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -53,13 +57,11 @@ meshsec ledger prove peer/beta --chain alpha --epoch 120 --from-genesis --out pr
 	var t target
 	var names naming
 	var request proofRequest
+	var span epochs
 	var out string
-	var genesis bool
 	t.flags(cmd)
 	cmd.Flags().StringVar(&request.chain, "chain", "", "chain whose ledger it is (default the node's home chain)")
-	cmd.Flags().Uint64Var(&request.epoch, "epoch", 0, "certified epoch at whose end (default the newest)")
-	cmd.Flags().Uint64Var(&request.from, "from", 0, "first epoch whose certificate goes into the file (default only that of --epoch)")
-	cmd.Flags().BoolVar(&genesis, "from-genesis", false, "the same as --from 1")
+	span.flags(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "file to write; it must not exist (default standard output)")
 	fullFlag(cmd, &names)
 	asJSON := jsonFlag(cmd)
@@ -69,14 +71,9 @@ meshsec ledger prove peer/beta --chain alpha --epoch 120 --from-genesis --out pr
 				return misuse(cmd, "%v", err)
 			}
 		}
-		if genesis {
-			if request.from > 1 {
-				return misuse(cmd, "--from-genesis is --from 1, and --from %d is given as well", request.from)
-			}
-			request.from = 1
-		}
-		if request.epoch > 0 && request.from > request.epoch {
-			return misuse(cmd, "--from %d is after --epoch %d", request.from, request.epoch)
+		var err error
+		if request.epoch, request.from, err = span.read(cmd); err != nil {
+			return err
 		}
 		f, err := t.find()
 		if err != nil {
@@ -112,6 +109,51 @@ meshsec ledger prove peer/beta --chain alpha --epoch 120 --from-genesis --out pr
 	return cmd
 }
 
+// epochFlag is a certified epoch: 1 or later. 0 is what nobody gave.
+type epochFlag uint64
+
+func (f *epochFlag) String() string { return strconv.FormatUint(uint64(*f), 10) }
+func (f *epochFlag) Type() string   { return "uint" }
+
+func (f *epochFlag) Set(s string) error {
+	epoch, err := strconv.ParseUint(s, 10, 64)
+	switch {
+	case err != nil:
+		return errors.New("want the number of an epoch, from 1 on")
+	case epoch == 0:
+		return errors.New("epoch 0 is the genesis, which has no certificate: give one from 1 on, or leave the flag out")
+	}
+	*f = epochFlag(epoch)
+	return nil
+}
+
+// epochs say as of which epoch a file is, and since when it holds certificates.
+type epochs struct {
+	epoch, from epochFlag
+	genesis     bool
+}
+
+func (e *epochs) flags(cmd *cobra.Command) {
+	cmd.Flags().Var(&e.epoch, "epoch", "certified epoch at whose end (default the newest)")
+	cmd.Flags().Var(&e.from, "from", "first epoch whose certificate goes into the file (default only that of --epoch)")
+	cmd.Flags().BoolVar(&e.genesis, "from-genesis", false, "the same as --from 1")
+}
+
+// read is 0 for an epoch that nobody gave.
+func (e *epochs) read(cmd *cobra.Command) (epoch, from uint64, err error) {
+	epoch, from = uint64(e.epoch), uint64(e.from)
+	if e.genesis {
+		if from > 1 {
+			return 0, 0, misuse(cmd, "--from-genesis is --from 1, and --from %d is given as well", from)
+		}
+		from = 1
+	}
+	if epoch > 0 && from > epoch {
+		return 0, 0, misuse(cmd, "--from %d is after --epoch %d", from, epoch)
+	}
+	return epoch, from, nil
+}
+
 // provenFile says what was written.
 type provenFile struct {
 	File         string `json:"file"`
@@ -143,6 +185,13 @@ func (r *proofRequest) ask(ctx context.Context, f *found) (*ledger.Proof, error)
 	}
 	if r.chain == "" {
 		r.chain = status.Chain
+	}
+	newest, known := status.Ledgers[r.chain]
+	if !known {
+		return nil, fmt.Errorf("the node at %s has no ledger of %q: it has %v", f.base, r.chain, slices.Sorted(maps.Keys(status.Ledgers)))
+	}
+	if r.epoch > newest.Epoch {
+		return nil, fmt.Errorf("epoch %d of %s is not certified on the node at %s, the newest is %d", r.epoch, r.chain, f.base, newest.Epoch)
 	}
 	p := &ledger.Proof{Format: ledger.ProofFormat, Network: network[:], Chain: r.chain, Epoch: r.epoch}
 	for _, name := range r.names {

@@ -71,5 +71,6 @@ func TestAProofConvincesOffline(t *testing.T) {
 	fails(t, exitUsage, []string{"KEY, the name of a record, is missing"}, "ledger", "prove")
 	fails(t, exitUsage, []string{`"acount/x" is not the name of a record`}, "ledger", "prove", "acount/x")
 	fails(t, exitFailed, []string{"exists already"}, "ledger", "prove", "meta", "--node", n.url, "--out", file)
-	fails(t, exitFailed, []string{"certificate of alpha epoch 6: not found"}, "ledger", "prove", "meta", "--node", n.url, "--epoch", "6")
+	fails(t, exitFailed, []string{"epoch 6 of alpha is not certified on the node at " + n.url + ", the newest is 5"}, "ledger", "prove", "meta", "--node", n.url, "--epoch", "6")
+	fails(t, exitFailed, []string{`has no ledger of "omega": it has [alpha beta]`}, "ledger", "prove", "meta", "--node", n.url, "--chain", "omega")
 }

@@ -55,27 +55,19 @@ trusts the checkpoint of that epoch.`,
 	}
 	var at place
 	var chain, out string
-	var epoch, from uint64
-	var genesis bool
+	var span epochs
 	at.flags(cmd)
 	cmd.Flags().StringVar(&chain, "chain", "", "chain whose ledger to write (required)")
-	cmd.Flags().Uint64Var(&epoch, "epoch", 0, "certified epoch at whose end (default the newest)")
-	cmd.Flags().Uint64Var(&from, "from", 0, "first epoch whose certificate goes into the file (default only that of --epoch)")
-	cmd.Flags().BoolVar(&genesis, "from-genesis", false, "the same as --from 1")
+	span.flags(cmd)
 	cmd.Flags().StringVar(&out, "out", "", "file to write; it must not exist (required)")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := need(cmd, "chain", "out"); err != nil {
 			return err
 		}
-		if genesis {
-			if from > 1 {
-				return misuse(cmd, "--from-genesis is --from 1, and --from %d is given as well", from)
-			}
-			from = 1
-		}
-		if epoch > 0 && from > epoch {
-			return misuse(cmd, "--from %d is after --epoch %d", from, epoch)
+		epoch, from, err := span.read(cmd)
+		if err != nil {
+			return err
 		}
 		s, err := openStopped(&at)
 		if err != nil {

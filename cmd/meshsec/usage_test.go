@@ -52,6 +52,15 @@ func TestWrongUsageEndsWithTwo(t *testing.T) {
 		{"register", "--consensus-key is missing"},
 		{"keys new bls --kdf md5", "want one of [scrypt pbkdf2 cheap]"},
 		{"health --timeout soon", "invalid argument"},
+		{"ledger prove meta --epoch 0", `"0" for "--epoch" flag: epoch 0 is the genesis, which has no certificate: give one from 1 on, or leave the flag out`},
+		{"ledger prove meta --from 0", `"0" for "--from" flag: epoch 0 is the genesis`},
+		{"ledger prove meta --epoch -1", "want the number of an epoch, from 1 on"},
+		{"ledger export --chain alpha --out x --epoch 0", `"0" for "--epoch" flag: epoch 0 is the genesis`},
+		{"ledger export --chain alpha --out x --from 0", `"0" for "--from" flag: epoch 0 is the genesis`},
+		{"ledger import x --trust alpha:0:" + account, "epoch 0 is the genesis, which has no checkpoint: it is the network's manifest that says it"},
+		{"ledger verify x --trust alpha:0:" + account, "epoch 0 is the genesis, which has no checkpoint"},
+		{"peer trust beta --authority-key x --epoch 0", `"0" for "--epoch" flag: epoch 0 is the genesis`},
+		{"guard raise --below 0", "--below is 0, which refuses nothing"},
 	} {
 		r := fails(t, exitUsage, []string{tc.want, " --help"}, strings.Fields(tc.args)...)
 		if r.out != "" {

@@ -122,6 +122,9 @@ func parseCheckpoint(cmd *cobra.Command, text string) (*ledger.CheckpointName, e
 	if err != nil || bad != nil || len(root) != 32 {
 		return nil, misuse(cmd, "--trust is %q, want chain:epoch:root, the root being that of the checkpoint in 64 hex digits", text)
 	}
+	if epoch == 0 {
+		return nil, misuse(cmd, "--trust is %q, and epoch 0 is the genesis, which has no checkpoint: it is the network's manifest that says it", text)
+	}
 	return &ledger.CheckpointName{Chain: parts[0], Epoch: epoch, Root: [32]byte(root)}, nil
 }
 
