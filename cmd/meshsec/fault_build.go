@@ -26,6 +26,7 @@ type raw struct {
 	offences *foundOffences // instead of files, if they are from a chain's RPC
 	kind     string         // that was asked for, empty: any
 	chain    blockSource    // whose RPC has the chain that an attack was made on
+	attacks  int            // how many attacks the files were found to hold
 	sets     [][]byte
 	chainID  string
 	manifest *ledger.Manifest // nil: ask the node
@@ -74,7 +75,8 @@ func newFaultBuild() *cobra.Command {
                            the headers of the chain itself come from there, back from the
                            end of the epoch, which must be certified. The certificate
                            comes from the node or from --validators, as a node answers
-                           about it
+                           about it. Nothing else in files is looked for at an RPC, and
+                           --rpc beside it is wrong usage
 ` + buildEthereumHelp + `
 With --rpc and --height the evidence is what that block of a CometBFT chain carries. A chain
 commits evidence in a block after that of the offence.
@@ -169,6 +171,9 @@ meshsec fault build --from-store /srv/mesh --out proofs.json`,
 				return err
 			}
 			all, refused, err = buildAny(cmd.Context(), in)
+			if err == nil && in.chain.rpc != "" && in.attacks == 0 {
+				return misuse(cmd, "%s: --rpc is for attacks on light clients, and there is none in it: leave --rpc out", name)
+			}
 		}
 		if err != nil {
 			return unbuilt(name, err)

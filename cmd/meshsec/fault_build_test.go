@@ -139,6 +139,7 @@ func TestWhatIsNoFaultIsNotBuilt(t *testing.T) {
 		{exitUsage, `--kind is "amnesia", want one of double_vote`, []string{a, b, "--kind", "amnesia"}},
 		{exitFailed, "the proof is about chain alpha, not beta", []string{a, b, "--chain-id", "beta"}},
 		{exitUsage, "FILE is missing", nil},
+		{exitUsage, "a.ssz, " + b + ": --rpc is for attacks on light clients, and there is none in it: leave --rpc out", []string{a, b, "--rpc", "http://127.0.0.1:1"}},
 	} {
 		fails(t, tc.code, []string{tc.want}, append([]string{"fault", "build", "--manifest", manifest, "--node", n.url, "--out", out}, tc.args...)...)
 	}

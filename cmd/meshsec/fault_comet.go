@@ -124,6 +124,7 @@ func buildComet(ctx context.Context, in *raw) (all []*built, refused []error, er
 		}
 	}
 	found.only(in.kind)
+	in.attacks = len(found.Attacks)
 	refused = found.refused
 	keep := func(b *built, err error) error {
 		switch {

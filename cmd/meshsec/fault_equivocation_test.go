@@ -160,6 +160,7 @@ func TestWhatIsNoEquivocationIsNotBuilt(t *testing.T) {
 		{exitFailed, "no fault: the hash of the block's evidence is", []string{write(t, dir, "swapped.json", strings.Replace(block, `"ValidatorPower":"10"`, `"ValidatorPower":"11"`, 1))}},
 		{exitFailed, "no fault: there is no evidence in it", []string{write(t, dir, "empty.json", string(blockWith(t, home, 6)))}},
 		{exitUsage, "not evidence in any known form", []string{good, "--kind", "double_vote"}},
+		{exitUsage, "--rpc is for attacks on light clients, and there is none in it", []string{good, "--chain-id", home, "--rpc", "http://127.0.0.1:1"}},
 	} {
 		// The sets of both chains have the same form; that of beta's validators differs.
 		fails(t, tc.code, []string{tc.want}, append(append([]string{"fault", "build"}, offline...), tc.args...)...)
