@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,9 +176,13 @@ func (o *order) signed(cmd *cobra.Command, k *signer, build func(id ledger.Accou
 	})
 }
 
-// amountFlag is an amount in base units; _ may separate digits.
+// amountFlag is an amount in base units; one _ may separate digits.
 type amountFlag struct{ amount ledger.Amount }
 
 func (f *amountFlag) UnmarshalText(b []byte) error {
-	return f.amount.UnmarshalText([]byte(strings.ReplaceAll(string(b), "_", "")))
+	parts := strings.Split(string(b), "_")
+	if len(parts) > 1 && slices.Contains(parts, "") {
+		return fmt.Errorf("amount %q has a _ that is not between two digits", b)
+	}
+	return f.amount.UnmarshalText([]byte(strings.Join(parts, "")))
 }

@@ -70,7 +70,7 @@ func readJSON(d *json.Decoder, place string, depth int) (*jsonValue, error) {
 			key := t.(string) // valid JSON has nothing else here
 			switch {
 			case !plainKey.MatchString(key):
-				inner = place + "[" + strconv.Quote(key) + "]"
+				inner = place + "[" + shortened(key) + "]"
 			case place == "":
 				inner = key
 			default:
@@ -207,7 +207,7 @@ func (r *jsonReader) digits(v *jsonValue) string {
 // amount is an integer of base units.
 func (r *jsonReader) amount(v *jsonValue) (a Amount) {
 	if s := r.digits(v); r.err == nil && v != nil && a.UnmarshalText([]byte(s)) != nil {
-		r.fail(v, "it is %s, not an integer from 0 to %s", v.kind(), MaxAmount.Dec())
+		r.fail(v, "it is %s, not an integer from 0 to %s, in digits alone and without leading zeros", v.kind(), MaxAmount.Dec())
 	}
 	return a
 }
@@ -229,8 +229,8 @@ func (r *jsonReader) seconds(v *jsonValue) Duration {
 		return 0
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
-	if err != nil || n > most {
-		r.fail(v, "it is %s, not an integer from 0 to %d", v.kind(), most)
+	if err != nil || n > most || len(s) > 1 && s[0] == '0' {
+		r.fail(v, "it is %s, not an integer from 0 to %d, in digits alone and without leading zeros", v.kind(), most)
 		return 0
 	}
 	return Duration(n * 1000)

@@ -82,10 +82,11 @@ func (r Ratio) String() string {
 // MarshalText is String.
 func (r Ratio) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what String writes; trailing zeros are allowed.
+// UnmarshalText reads what String writes; trailing zeros are allowed, leading ones
+// are not.
 func (r *Ratio) UnmarshalText(b []byte) error {
 	whole, frac, _ := strings.Cut(string(b), ".")
-	if !isDigits(whole) || frac != "" && !isDigits(frac) || len(frac) > 18 || strings.HasSuffix(string(b), ".") {
+	if !isDigits(whole) || len(whole) > 1 && whole[0] == '0' || frac != "" && !isDigits(frac) || len(frac) > 18 || strings.HasSuffix(string(b), ".") {
 		return fmt.Errorf("ratio %q is not a decimal fraction such as 0.05", b)
 	}
 	v, ok := new(big.Int).SetString(whole+frac+strings.Repeat("0", 18-len(frac)), 10)

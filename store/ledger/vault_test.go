@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"math/big"
-	"slices"
 	"testing"
 
 	"github.com/holiman/uint256"
@@ -363,9 +362,9 @@ func TestAmountAndRatioText(t *testing.T) {
 			t.Fatalf("%s came back as %v, %v", a, again, err)
 		}
 	})
-	bad := []string{"", "-1", "+1", "1e3", "01", "0x1", "1 ", "1.", ".5", "0.1234567890123456789", "1.5.5"}
+	bad := []string{"", "-1", "+1", "1e3", "01", "00", "0x1", "1 ", "1.", ".5", "0.1234567890123456789", "1.5.5", "00.5"}
 	for _, s := range bad {
-		if new(Ratio).UnmarshalText([]byte(s)) == nil && !slices.Contains([]string{"01"}, s) {
+		if new(Ratio).UnmarshalText([]byte(s)) == nil {
 			t.Errorf("ratio %q was accepted", s)
 		}
 		if new(Amount).UnmarshalText([]byte(s)) == nil {
