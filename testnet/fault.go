@@ -304,34 +304,36 @@ func (r *trial) await(ctx context.Context, what string, timeout time.Duration, m
 	var last uint64
 	hanging := ""
 	err := poll(ctx, 200*time.Millisecond, func() (bool, error) {
-		last = 0
-		for i, n := range r.witnesses {
+		latest, late, done := uint64(0), "", 0
+		for _, n := range r.witnesses {
 			f, err := r.find(ctx, n)
 			if ctx.Err() != nil {
 				return false, nil // what was missing before still is
 			}
+			missing, at := "", uint64(0)
 			if err != nil {
-				hanging = "node " + n.Name
-				_, err := r.leave(ctx, n)
-				return false, err // a witness less changes who is asked
-			}
-			r.s.progress("on %d of %d nodes", i, len(r.witnesses))
-			if f == nil {
-				hanging = "node " + n.Name
-				return false, nil // not now
-			}
-			missing, at := moment(f)
-			if at == 0 {
-				hanging = "node " + n.Name
-				if missing != "" {
-					hanging = fmt.Sprintf("ledger %s of node %s", missing, n.Name)
+				left, err := r.leave(ctx, n)
+				if err != nil {
+					return false, err
 				}
-				return false, nil
+				if left {
+					continue
+				}
+			} else if f != nil {
+				missing, at = moment(f)
 			}
-			last = max(last, at)
-			r.found = *f
+			switch {
+			case at > 0:
+				latest, done, r.found = max(latest, at), done+1, *f
+			case late == "" && missing != "":
+				late = fmt.Sprintf("ledger %s of node %s", missing, n.Name)
+			case late == "":
+				late = "node " + n.Name
+			}
 		}
-		return true, nil
+		r.s.progress("on %d of %d nodes", done, len(r.witnesses))
+		last, hanging = latest, late
+		return late == "", nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		// A ledger stands still where its chain has no quorum: the epochs tell.

@@ -132,6 +132,24 @@ func TestWitnessThatIsKilledIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestWitnessThatIsKilledIsNamedWhileAnotherIsLate(t *testing.T) {
+	r, nodes := trialOn(t)
+	nodes["alpha-0"].faults = nil // late for ever
+	silence(r, "beta-1")
+	var out bytes.Buffer
+	r.s, r.states = NewScreen(&out, false), only("beta-1")
+	ctx, giveUp := context.WithCancelCause(t.Context())
+	_, err := r.await(ctx, "frozen", time.Hour, func(*api.Fault) (string, uint64) {
+		if len(r.witnesses) == 3 {
+			giveUp(context.DeadlineExceeded)
+		}
+		return "", 1
+	})
+	if err == nil || !strings.Contains(err.Error(), "not frozen on node alpha-0") || !strings.Contains(out.String(), "beta-1 is killed and is no witness any more") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestNobodyIsWaitedForWhereNoWitnessIsLeft(t *testing.T) {
 	r, _ := trialOn(t)
 	for _, n := range r.witnesses {
