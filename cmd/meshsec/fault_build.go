@@ -393,27 +393,22 @@ func writeProofs(w io.Writer, all []*built, path string, asJSON bool) error {
 		}
 		reports, files = append(reports, *report), append(files, file)
 	}
-	var content any = files
-	if len(files) == 1 {
-		content = files[0]
-	}
 	if path == "" {
-		return printJSON(w, content)
+		return printOneOrList(w, files)
 	}
 	var encoded bytes.Buffer
-	if err := printJSON(&encoded, content); err != nil {
+	if err := printOneOrList(&encoded, files); err != nil {
 		return err
 	}
 	if err := createFile(path, encoded.Bytes()); err != nil {
 		return err
 	}
 	if asJSON {
+		var written []writtenProof
 		for i, r := range reports {
-			if err := printJSON(w, writtenProof{path, r, files[i].ID}); err != nil {
-				return err
-			}
+			written = append(written, writtenProof{path, r, files[i].ID})
 		}
-		return nil
+		return printOneOrList(w, written)
 	}
 	if err := printReports(w, reports, false); err != nil {
 		return err

@@ -111,9 +111,7 @@ func TestEquivocationsAreBuiltFromEvidence(t *testing.T) {
 	done(t, "fault", "verify", out, "--manifest", manifest, "--validators", answer)
 	text := done(t, "fault", "submit", out, "--node", n.url, "--account", other.ID.String(), "--json")
 	var outcomes []string
-	for d := json.NewDecoder(strings.NewReader(text)); d.More(); {
-		var x reported
-		ok(t, d.Decode(&x))
+	for _, x := range decoded[[]reported](t, text) {
 		outcomes = append(outcomes, x.Kind+" "+x.Outcome)
 	}
 	if got := strings.Join(outcomes, ", "); got != "consensus_equivocation recorded, consensus_equivocation recorded" {

@@ -20,7 +20,8 @@ func newFaultSubmit() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "submit FILE", Short: "Bring fault proofs to the mesh, as their reporter", Args: words("FILE"),
 		Long: `Verifies a proof, hands it to a node, and waits for what the ledger of the node's home
-chain makes of it. A file with several proofs is brought one after the other. The node verifies it again, submits it to its home chain with you as
+chain makes of it. A file with several proofs is brought one after the other; with --json
+there is a list then. The node verifies it again, submits it to its home chain with you as
 the reporter, and tells the mesh, whose other nodes submit it to their chains. "-" is
 standard input.
 
@@ -62,6 +63,7 @@ meshsec fault submit proof.json --account-key account.key --node http://127.0.0.
 			return err
 		}
 		var refused []error
+		var all []*reported
 		for i, proof := range proofs {
 			name := namesOf(args)
 			if len(proofs) > 1 {
@@ -69,20 +71,23 @@ meshsec fault submit proof.json --account-key account.key --node http://127.0.0.
 			}
 			done, err := s.report(cmd.Context(), proof, id, *timeout, *noWait)
 			if err != nil {
-				return errors.Join(append(refused, fmt.Errorf("%s: %w", name, err))...)
+				refused = append(refused, fmt.Errorf("%s: %w", name, err))
+				break
 			}
-			if i > 0 && !*asJSON {
+			all = append(all, done)
+			refused = append(refused, done.refusal())
+			if *asJSON {
+				continue
+			}
+			if i > 0 {
 				fmt.Fprintln(cmd.OutOrStdout())
 			}
-			if *asJSON {
-				err = printJSON(cmd.OutOrStdout(), done)
-			} else {
-				err = done.print(cmd.OutOrStdout())
-			}
-			if err != nil {
+			if err := done.print(cmd.OutOrStdout()); err != nil {
 				return err
 			}
-			refused = append(refused, done.refusal())
+		}
+		if *asJSON && len(all) > 0 {
+			refused = append(refused, printOneOrList(cmd.OutOrStdout(), all))
 		}
 		return errors.Join(refused...)
 	}

@@ -25,6 +25,15 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// printOneOrList prints one object, or a list where there are several: one document in
+// any case.
+func printOneOrList[T any](w io.Writer, all []T) error {
+	if len(all) == 1 {
+		return printJSON(w, all[0])
+	}
+	return printJSON(w, all)
+}
+
 // table aligns columns. Cells are printed with %v.
 type table struct{ w *tabwriter.Writer }
 

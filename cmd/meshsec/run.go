@@ -25,10 +25,14 @@ const (
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
 	root := newRoot()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
+	data := &output{Writer: out}
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(data)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
+	if err == nil && !errors.Is(data.failed, syscall.EPIPE) { // who closed the pipe wants no more
+		err = data.failed
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -38,6 +42,21 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// output is standard output that remembers the first write that failed, so that no
+// command takes for printed what a full disk has swallowed.
+type output struct {
+	io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = err
+	}
+	return n, err
 }
 
 // explain is err in one line. Where nobody answers it says what to do instead of

@@ -54,7 +54,11 @@ func screen(cmd *cobra.Command, onOutput bool) *testnet.Screen {
 	if onOutput {
 		out = cmd.OutOrStdout()
 	}
-	f, ok := out.(*os.File)
+	file := out
+	if o, ok := out.(*output); ok {
+		file = o.Writer
+	}
+	f, ok := file.(*os.File)
 	return testnet.NewScreen(out, ok && isTerminal(f))
 }
 

@@ -81,8 +81,8 @@ hold; "-" is standard input:
 
 Signatures decide who is an offender, never a list in the evidence. Power is that in
 --validators, or what the evidence claims. Every check is printed, and where one fails
-it is the last, and the reason is one sentence. With --json there is one object for each
-piece of evidence.
+it is the last, and the reason is one sentence. With --json there is one object, or a
+list of them where there are several pieces of evidence.
 
 Exit codes: 0 all evidence is valid, 1 some is not, 2 wrong usage, a file can't be read,
 or something is needed that was not given.`,
@@ -230,14 +230,16 @@ func kindNamed(name string) attest.FaultKind {
 
 // verifyEvidence asks the families one after the other, until one knows the files.
 func verifyEvidence(in verifyInput, kind string) ([]evidence.Report, error) {
-	failed := error(evidence.ErrShape)
+	failed := fmt.Errorf("%w: neither a proof of this protocol nor evidence of CometBFT or Ethereum; --kind says why not", evidence.ErrShape)
 	for _, v := range verifiers {
 		if kind != "" && !slices.ContainsFunc(v.kinds, func(k attest.FaultKind) bool { return k.String() == kind }) {
 			continue
 		}
 		reports, err := v.verify(in)
 		if errors.Is(err, evidence.ErrShape) {
-			failed = err
+			if kind != "" {
+				failed = err // of several families the last one's would only mislead
+			}
 			continue
 		}
 		if err != nil {
@@ -255,13 +257,10 @@ func verifyEvidence(in verifyInput, kind string) ([]evidence.Report, error) {
 }
 
 func printReports(w io.Writer, reports []evidence.Report, asJSON bool) error {
+	if asJSON {
+		return printOneOrList(w, reports)
+	}
 	for i, r := range reports {
-		if asJSON {
-			if err := printJSON(w, r); err != nil {
-				return err
-			}
-			continue
-		}
 		if i > 0 {
 			fmt.Fprintln(w)
 		}

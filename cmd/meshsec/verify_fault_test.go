@@ -144,9 +144,10 @@ func TestFaultVerifyUsage(t *testing.T) {
 	fails(t, exitFailed, []string{"evidence.json is not valid: vote_a: it is neither a prevote nor a precommit"}, "fault", "verify", file, "--chain-id", "x")
 	list := write(t, t.TempDir(), "list.json", `[{"vote_a":{},"vote_b":{}},{"vote_a":{},"vote_b":5}]`)
 	f := fails(t, exitFailed, []string{"2 of 2 pieces of evidence are not valid: "}, "fault", "verify", list, "--chain-id", "x", "--json")
-	if strings.Count(f.out, `"valid": false`) != 2 {
+	if r := decoded[[]evidence.Report](t, f.out); len(r) != 2 || r[0].Valid || r[1].Valid {
 		t.Error(f.out)
 	}
+	fails(t, exitUsage, []string{"neither a proof of this protocol nor evidence of CometBFT or Ethereum; --kind says why not"}, "fault", "verify", write(t, t.TempDir(), "empty", ""))
 }
 
 // TestFaultVerifyOfOwnProofs takes what a node says about a fault.
