@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -176,7 +177,7 @@ func (c Config) Validate() error {
 	case c.Log.Format != "text" && c.Log.Format != "json":
 		return fmt.Errorf("log.format is %q, want text or json", c.Log.Format)
 	}
-	if u, err := url.Parse(c.HomeChain.RPC); err != nil || u.Scheme == "" || u.Host == "" {
+	if u, err := url.Parse(c.HomeChain.RPC); err != nil || !slices.Contains([]string{"http", "https", "tcp"}, u.Scheme) || u.Host == "" {
 		return fmt.Errorf("home_chain.rpc is %q, want a URL such as http://127.0.0.1:26657", c.HomeChain.RPC)
 	}
 	if _, _, err := net.SplitHostPort(c.API.Listen); c.API.Listen != "" && err != nil {
@@ -231,7 +232,10 @@ func explainTOML(err error) error {
 	var bad *toml.DecodeError
 	if errors.As(err, &bad) {
 		row, _ := bad.Position()
-		return fmt.Errorf("line %d: %s: %w", row, strings.Join(bad.Key(), "."), err)
+		if key := strings.Join(bad.Key(), "."); key != "" {
+			return fmt.Errorf("line %d: %s: %w", row, key, err)
+		}
+		return fmt.Errorf("line %d: %w", row, err)
 	}
 	return err
 }

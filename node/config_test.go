@@ -81,6 +81,8 @@ func TestConfigErrorsNameTheKey(t *testing.T) {
 		{"unknown key", smallConfig + "[p2p]\nlisten_on = 1\n", `"p2p.listen_on"`},
 		{"no chain", "[home_chain]\nrpc = \"http://x:1\"\n", "chain is missing"},
 		{"no rpc", `chain = "a"`, "home_chain.rpc"},
+		{"an rpc of another kind", "chain = \"a\"\n[home_chain]\nrpc = \"ftp://x\"\n", `home_chain.rpc is "ftp://x", want a URL such as http://`},
+		{"no TOML", "{}", "line 1: toml: invalid character"},
 		{"wrong type", smallConfig + "[store]\nkeep_versions = \"many\"\n", "store.keep_versions"},
 		{"bad duration", smallConfig + "poll_interval = \"often\"\n", "often"},
 		{"bad encoding", smallConfig + "encoding = \"base64\"\n", "home_chain.encoding"},

@@ -333,3 +333,14 @@ func TestLargeNetworksAreSparse(t *testing.T) {
 		}
 	}
 }
+
+func TestContainersNeedAnImage(t *testing.T) {
+	home := t.TempDir()
+	_, err := Build(home, Shape{Mode: Docker, Chains: 1, Validators: 1}, time.Now())
+	if err == nil || !strings.Contains(err.Error(), "name one, such as "+DefaultImage) {
+		t.Errorf("%v", err)
+	}
+	if left, err := os.ReadDir(home); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,6 +44,8 @@ func (s Shape) check() error {
 		return fmt.Errorf("%d validators: choose between 1 and %d for each chain", s.Validators, MaxValidators)
 	case s.Mode != Processes && s.Mode != Docker:
 		return fmt.Errorf("mode %q: choose %s or %s", s.Mode, Processes, Docker)
+	case s.Mode == Docker && s.Image == "":
+		return errors.New("containers need an image: name one, such as " + DefaultImage)
 	}
 	return nil
 }

@@ -123,7 +123,10 @@ func (p *plan) make() (*made, error) {
 		return nil, err
 	}
 	m := &made{Home: home, Config: filepath.Join(home, configName)}
-	if _, err := os.Lstat(m.Config); !errors.Is(err, fs.ErrNotExist) {
+	switch _, err := os.Lstat(m.Config); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: choose another --home", err)
+	case err == nil:
 		return nil, fmt.Errorf("%s is a node's home already and is left as it is: edit its %s, or choose another --home", home, configName)
 	}
 	manifest, err := node.LoadManifest(p.manifest)

@@ -63,6 +63,7 @@ func TestInitNeverOverwrites(t *testing.T) {
 	}
 	other := t.TempDir()
 	write(t, other, manifestName, "name = \"another\"\n")
+	fails(t, exitFailed, []string{"not a directory: choose another --home"}, "init", "--home", filepath.Join(manifest, "x"), "--manifest", manifest, "--chain", "alpha")
 	fails(t, exitFailed, []string{"manifest.toml exists already"}, "init", "--home", other, "--manifest", manifest, "--chain", "alpha")
 }
 

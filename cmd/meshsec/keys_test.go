@@ -89,6 +89,13 @@ func TestKeysNeedAPassword(t *testing.T) {
 	}
 }
 
+func TestAPasswordFileOfAnotherKindIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	huge := write(t, dir, "huge", "")
+	ok(t, os.Truncate(huge, 1<<30))
+	fails(t, exitFailed, []string{"huge has more than 65536 bytes, which no such file has"}, "keys", "new", "bls", "--out", filepath.Join(dir, "key.json"), "--password-file", huge)
+}
+
 func TestListNamesWhatItCannotRead(t *testing.T) {
 	dir := t.TempDir()
 	_, _, info := newKeystore(t, dir)

@@ -86,7 +86,8 @@ func readLine(r io.Reader) (string, error) {
 
 // secretFile reads a one-line file.
 func secretFile(path string) (string, error) {
-	b, err := os.ReadFile(path)
+	const most = 1 << 16
+	b, err := readBounded(path, most)
 	if err != nil {
 		return "", err
 	}

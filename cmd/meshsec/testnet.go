@@ -141,7 +141,7 @@ func adopt(cmd *cobra.Command, home string, s *testnet.Shape) error {
 	if !given("docker") {
 		s.Mode = there.Mode
 	}
-	if !given("image") {
+	if !given("image") && there.Image != "" { // a testnet of processes has none
 		s.Image = there.Image
 	}
 	return nil
