@@ -72,6 +72,9 @@ func (o *order) send(cmd *cobra.Command, id ledger.AccountID, build func(context
 	} else {
 		err = done.print(cmd.OutOrStdout())
 	}
+	if err != nil { // whoever takes it for undone would do it twice
+		err = fmt.Errorf("the operation was sent, and \"meshsec receipt %x\" says what became of it: %w", opID, err)
+	}
 	return errors.Join(err, done.refusal())
 }
 

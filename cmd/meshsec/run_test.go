@@ -40,3 +40,15 @@ func TestWhatCouldNotBePrintedIsAnError(t *testing.T) {
 		t.Errorf("a pipe that was closed: exit code %d, %s", code, errOut.String())
 	}
 }
+
+func TestAnOperationThatCouldNotBePrintedIsNotTakenForUndone(t *testing.T) {
+	c := newCashier(t)
+	for _, more := range [][]string{{"--json"}, {"--no-wait"}, nil} {
+		args := append([]string{"deposit", "--authority-key", c.authority, "--account", c.id.String(), "--amount", "1", "--node", c.url}, more...)
+		var errOut bytes.Buffer
+		code := run(t.Context(), args, strings.NewReader(""), &brokenWriter{err: errors.New("full")}, &errOut)
+		if code != exitFailed || !strings.HasPrefix(errOut.String(), "meshsec: the operation was sent, and \"meshsec receipt ") || strings.Count(errOut.String(), "\n") != 1 {
+			t.Errorf("%v: exit code %d, %s", more, code, errOut.String())
+		}
+	}
+}
