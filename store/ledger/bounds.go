@@ -4,7 +4,8 @@ package ledger
 // executes, and by the records that they read and write. A quarter of both is reserved
 // for the operations that anybody may submit, since the safety of the peers hangs on
 // them. What exceeds the bounds does not fail: it waits in one of two queues, in its
-// order, and is executed at the start of a later epoch.
+// order, and is executed at the start of a later epoch. There a quarter is reserved for
+// each of the queues, so that no flood of the one keeps the other waiting for ever.
 
 // maxWaiting bounds the operations in each queue, and waitingEpochs their bytes, in
 // epochs' worth of the limit.
@@ -37,12 +38,20 @@ func (meta *Meta) waiting(k Kind) *Waiting {
 	return &meta.Signed
 }
 
-// fits reports whether an operation of a kind and size may still be executed in this
-// epoch.
-func (r *run) fits(k Kind, size int) bool {
+// quarters is how much of an epoch operations of a kind may fill, with all before them.
+func (k Kind) quarters() uint64 {
+	if k.open() {
+		return 4
+	}
+	return 3
+}
+
+// fits reports whether an operation of a size may still be executed within so many
+// quarters of this epoch.
+func (r *run) fits(quarters uint64, size int) bool {
 	bytes, records := r.limits.Bytes, r.limits.Records
-	if !k.open() {
-		bytes, records = bytes/4*3, records/4*3
+	if quarters < 4 {
+		bytes, records = bytes/4*quarters, records/4*quarters
 	}
 	return r.spent.Bytes+uint64(size) <= bytes && r.spent.Records < records
 }
@@ -88,37 +97,44 @@ func (m *machine) wait(k Kind, encoded []byte) (*Receipt, error) {
 	return r, r.refused(err)
 }
 
-// drained has one kind of each queue, in the order in which they are emptied.
-var drained = [...]Kind{KindSubmitFault, KindDeposit}
+// turns is the order in which the queues, of which it names one kind each, are looked at
+// for what runs next, and how much of the epoch that may fill. First is the quarter of the
+// signed operations, then come the open ones, which leave nothing if they are a flood.
+var turns = [...]struct {
+	kind     Kind
+	quarters uint64
+}{{KindDeposit, 1}, {KindSubmitFault, KindSubmitFault.quarters()}, {KindDeposit, KindDeposit.quarters()}}
 
-// drain executes what waited since earlier epochs, as far as it fits; the open
-// operations first.
+// drain executes what waited since earlier epochs, as far as it fits.
 func (r *run) drain() error {
-	for _, kind := range drained {
-		for {
-			done, err := r.late(kind)
-			if err != nil {
-				return err
-			}
-			if !done {
-				break
-			}
+	for {
+		if done, err := r.nextLate(); err != nil || !done {
+			return err
 		}
 	}
-	return nil
 }
 
-// late executes the first operation of a queue, if there is one and it fits, and moves
-// the queue on, as one step.
-func (r *run) late(kind Kind) (done bool, err error) {
+// nextLate executes the operation whose turn it is, if one waits that fits.
+func (r *run) nextLate() (done bool, err error) {
+	for _, t := range turns {
+		if done, err = r.late(t.kind, t.quarters); err != nil || done {
+			return done, err
+		}
+	}
+	return false, nil
+}
+
+// late executes the first operation of a queue, if there is one and it fits into so many
+// quarters of the epoch, and moves the queue on, as one step.
+func (r *run) late(kind Kind, quarters uint64) (done bool, err error) {
 	err = r.witnessed(StepWitness{Kind: StepLate, Open: kind.open()}, func() (err error) {
-		done, err = r.takeLate(kind)
+		done, err = r.takeLate(kind, quarters)
 		return err
 	})
 	return done, err
 }
 
-func (r *run) takeLate(kind Kind) (done bool, err error) {
+func (r *run) takeLate(kind Kind, quarters uint64) (done bool, err error) {
 	m := r.machine
 	meta, err := must[Meta](m.state, metaKey)
 	if err != nil {
@@ -130,7 +146,7 @@ func (r *run) takeLate(kind Kind) (done bool, err error) {
 		return false, err
 	}
 	encoded, err := queue.at(m.state, next)
-	if err != nil || !r.fits(kind, len(encoded)) {
+	if err != nil || !r.fits(quarters, len(encoded)) {
 		return false, err
 	}
 	receipt, err := m.apply(encoded)

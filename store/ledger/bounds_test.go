@@ -127,6 +127,56 @@ func TestAFloodDoesNotKeepAFaultProofOut(t *testing.T) {
 	}
 }
 
+// A flood of operations that anybody may submit, which fills every epoch before it begins,
+// does not keep those of accounts and the authority waiting for ever; nor does a flood of
+// both keep a fault proof out.
+func TestAFloodDoesNotKeepSignedOperationsOut(t *testing.T) {
+	m := play(t, 1, 4, narrow)
+	flood := func(first, n int, kind ledger.Kind) (out []*ledger.Operation) {
+		for i := range n { // twenty of them fill an epoch
+			op := &ledger.Operation{Kind: uint8(kind), Account: ledger.AccountID{9}, Nonce: uint64(first + i), Body: make([]byte, 104_700)}
+			out = append(out, op)
+		}
+		return out
+	}
+	before := accounts(t, m, "alpha")
+	_, err := m.Epoch("alpha", append(flood(0, 40, ledger.KindUpdatePeer), deposits(t, m, "alpha", 0, 1)...)...)
+	must(t, err)
+	_, err = m.Epoch("alpha", flood(40, 20, ledger.KindUpdatePeer)...)
+	must(t, err)
+	if accounts(t, m, "alpha") != before+1 {
+		t.Fatal("the deposit still waits behind operations that anybody can submit")
+	}
+	proof, err := m.DoubleVote("alpha", 1, 2)
+	must(t, err)
+	fault, err := m.SubmitFault("alpha", proof, ledger.AccountID{})
+	must(t, err)
+	_, err = m.Epoch("alpha", append(flood(60, 200, ledger.KindWithdraw), append(flood(260, 20, ledger.KindUpdatePeer), fault)...)...)
+	must(t, err)
+	for i := range 6 {
+		if i == 5 {
+			t.Fatal("the proof still waits")
+		}
+		parent, tree := m.Head("alpha"), m.Tree("alpha")
+		r, err := m.Epoch("alpha", flood(300+20*i, 20, ledger.KindWithdraw)...)
+		must(t, err)
+		for _, i := range []int{0, 5, 6, 19} { // of both queues
+			w, err := ledger.WitnessStep(m.Manifest, parent.Checkpoint, tree, r.Input, i)
+			must(t, err)
+			step, _, err := ledger.ReplayStep(m.Manifest, "alpha", r.Checkpoint.Epoch, w)
+			must(t, err)
+			if *step != *r.Transcript.Steps[i] {
+				t.Fatalf("step %d: %+v, the transcript has %+v", i, step, r.Transcript.Steps[i])
+			}
+		}
+		faults, err := m.Reader("alpha").Faults()
+		must(t, err)
+		if len(faults) == 1 {
+			break
+		}
+	}
+}
+
 // The largest operation fits the state in which it waits.
 func TestTheLargestOperationCanWait(t *testing.T) {
 	m := play(t, 1, 4, narrow)

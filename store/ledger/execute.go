@@ -155,7 +155,7 @@ func (r *run) order(encoded []byte) error {
 		if err != nil {
 			return err
 		}
-		if waits || !r.fits(kind, len(encoded)) {
+		if waits || !r.fits(kind.quarters(), len(encoded)) {
 			receipt, err := r.machine.wait(kind, encoded)
 			if err != nil {
 				return err

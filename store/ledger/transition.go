@@ -425,10 +425,8 @@ func (r *run) due(a *again, before, step *Step, operation []byte) error {
 		return err
 	}
 	if before == nil || before.Kind == StepLate {
-		for _, kind := range drained {
-			if done, err := r.late(kind); err != nil || done {
-				return err
-			}
+		if done, err := r.nextLate(); err != nil || done {
+			return err
 		}
 	}
 	switch step.Kind {

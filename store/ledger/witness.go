@@ -131,7 +131,7 @@ func (r *run) again(w *StepWitness) error {
 		if w.Open {
 			kind = KindSubmitFault
 		}
-		done, err := r.late(kind)
+		done, err := r.late(kind, kind.quarters())
 		if err == nil && !done {
 			err = errors.New("nothing waits there that fits the epoch")
 		}
