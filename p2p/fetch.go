@@ -48,9 +48,9 @@ func (e *SyncError) Unwrap() error { return e.Err }
 const fetchTimeout = requestDeadline + responseDeadline
 
 // SyncPeers are the connected peers to ask, the best first: not asked to wait, few
-// recent failures, near.
+// recent failures, configured, near.
 func (n *Node) SyncPeers() []peer.ID {
-	return n.standings.best(n.members(), n.now())
+	return n.standings.best(n.members(), n.dials.has, n.now())
 }
 
 // FetchHeads asks for the last certified epoch of each chain. Chains that are not in

@@ -67,7 +67,8 @@ func (p piece) encode() []byte {
 	return append(item, p.data...)
 }
 
-// decodePieces accepts whole entries of consecutive epochs, or a single piece.
+// decodePieces accepts whole entries of consecutive epochs, or a single piece, which is
+// full or the last one: else a peer could bring an entry byte by byte, for years.
 func decodePieces(r request, items [][]byte) ([]piece, error) {
 	out := make([]piece, 0, len(items))
 	for i, item := range items {
@@ -85,6 +86,8 @@ func decodePieces(r request, items [][]byte) ([]piece, error) {
 			return nil, fmt.Errorf("epoch %d is incomplete and not alone", p.epoch)
 		case len(p.data) == 0:
 			return nil, fmt.Errorf("epoch %d: an empty piece", p.epoch)
+		case end != uint64(p.size) && len(p.data) != MaxPageBytes:
+			return nil, fmt.Errorf("epoch %d: a piece of %d bytes that is not the last", p.epoch, len(p.data))
 		}
 		out = append(out, p)
 	}

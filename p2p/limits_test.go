@@ -74,13 +74,15 @@ func TestSyncCandidatesAreOrdered(t *testing.T) {
 	s.update("failing", now, func(st *standing) { st.failures.add(now, failureHalfLife, 1) })
 	s.answered("busy", now, time.Microsecond)
 	s.update("busy", now, func(st *standing) { st.busyUntil = now.Add(time.Second) })
-	got := s.best([]peer.ID{"busy", "failing", "far", "near"}, now)
-	for i, want := range []peer.ID{"near", "far", "failing", "busy"} {
+	s.answered("chosen", now, time.Minute)
+	configured := func(id peer.ID) bool { return id == "chosen" || id == "failing" || id == "busy" }
+	got := s.best([]peer.ID{"busy", "failing", "far", "near", "chosen"}, configured, now)
+	for i, want := range []peer.ID{"chosen", "near", "far", "failing", "busy"} {
 		if got[i] != want {
 			t.Fatalf("order %v", got)
 		}
 	}
-	if later := s.best([]peer.ID{"failing", "busy", "near"}, now.Add(time.Hour)); later[2] != "near" {
+	if later := s.best([]peer.ID{"failing", "busy", "near"}, configured, now.Add(time.Hour)); later[2] != "near" {
 		t.Errorf("an hour later %v: all is forgiven", later)
 	}
 }

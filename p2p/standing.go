@@ -127,19 +127,25 @@ func (s *standings) scores(scores map[peer.ID]float64, now time.Time) {
 }
 
 // best orders peers as candidates for a sync request: those that did not ask us to
-// wait, then those with fewer recent failures, then the nearest.
-func (s *standings) best(ids []peer.ID, now time.Time) []peer.ID {
+// wait, then those with fewer recent failures, then the configured ones, since anybody can
+// have any number of others, then the nearest.
+func (s *standings) best(ids []peer.ID, configured func(peer.ID) bool, now time.Time) []peer.ID {
 	type candidate struct {
 		id        peer.ID
 		busy      bool
 		failures  int
+		stranger  int
 		roundTrip time.Duration
 	}
 	candidates := make([]candidate, len(ids))
 	for i, id := range ids {
 		st := s.get(id)
 		trouble := st.failures.value(now, failureHalfLife) + st.offences.value(now, offenceHalfLife)
-		candidates[i] = candidate{id, st.busyUntil.After(now), int(math.Round(trouble)), st.roundTrip}
+		stranger := 1
+		if configured(id) {
+			stranger = 0
+		}
+		candidates[i] = candidate{id, st.busyUntil.After(now), int(math.Round(trouble)), stranger, st.roundTrip}
 	}
 	slices.SortFunc(candidates, func(a, b candidate) int {
 		if a.busy != b.busy {
@@ -148,7 +154,7 @@ func (s *standings) best(ids []peer.ID, now time.Time) []peer.ID {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(a.failures, b.failures), cmp.Compare(a.roundTrip, b.roundTrip), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(a.failures, b.failures), cmp.Compare(a.stranger, b.stranger), cmp.Compare(a.roundTrip, b.roundTrip), cmp.Compare(a.id, b.id))
 	})
 	out := make([]peer.ID, len(candidates))
 	for i, c := range candidates {

@@ -150,6 +150,23 @@ func TestAnEpochLargerThanAPageTravelsInPieces(t *testing.T) {
 	})
 }
 
+// An honest server fills a piece. Who brings an entry in crumbs would hold the one who
+// fetches it for ever.
+func TestAnEpochInCrumbsIsABadResponse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		members := newWorld(t).mesh(2)
+		crumb := binary.LittleEndian.AppendUint64(nil, 1)
+		crumb = append(binary.LittleEndian.AppendUint32(crumb, p2p.MaxPageBytes), 'x')
+		impostor(members[0], func(s network.Stream) { _, _ = s.Write(ok(crumb)) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, err := members[1].FetchEpochs(ctx, members[0].ID(), "chain-a", 1, 1)
+		if !errors.Is(err, p2p.ErrBadResponse) || ctx.Err() != nil {
+			t.Errorf("got %v, want a bad response", err)
+		}
+	})
+}
+
 func TestSyncSaysWhatIsMissing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		members := newWorld(t).mesh(2)
