@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +20,10 @@ import (
 const (
 	syncInterval  = 5 * time.Second
 	syncFirst     = 500 * time.Millisecond // while there was no round with a peer yet
-	syncPeers     = 3
-	syncVoteAhead = 4 // epochs after the certified one whose votes are asked for
+	syncPeers     = 3                      // the best ones, but for the last of them: that is each of the others in turn
+	syncPatience  = time.Minute            // with one peer in one round; the next round goes on from there
+	syncVoteAhead = 4                      // epochs after the certified one whose votes are asked for
+	syncCursors   = 1024                   // beyond so many those of peers that are away are forgotten
 )
 
 // syncer fetches what gossip lost: what was published while a node was away never
@@ -36,6 +40,7 @@ type syncer struct {
 	log       *slog.Logger
 
 	cursors map[peer.ID]uint64 // faults taken from each peer
+	turn    int                // of those that are not among the best
 	newest  atomic.Uint64      // last epoch of the home chain of which somebody claims a certificate
 	rounds  atomic.Uint64      // completed with at least one peer
 }
@@ -62,13 +67,16 @@ func (s *syncer) run(ctx context.Context) {
 
 func (s *syncer) round(ctx context.Context) {
 	peers := s.mesh.SyncPeers()
-	for _, from := range peers[:min(syncPeers, len(peers))] {
+	for _, from := range s.chosen(peers) {
 		if err := s.from(ctx, from); err != nil && ctx.Err() == nil {
 			s.log.Debug("sync", "peer", from, "error", err)
 		}
 	}
 	if ctx.Err() != nil {
 		return
+	}
+	if len(s.cursors) > syncCursors {
+		maps.DeleteFunc(s.cursors, func(id peer.ID, _ uint64) bool { return !slices.Contains(peers, id) })
 	}
 	if len(peers) > 0 {
 		s.rounds.Add(1)
@@ -77,8 +85,22 @@ func (s *syncer) round(ctx context.Context) {
 	_ = tell(ctx, s.loop, func(c *council, _ time.Time) { c.again() })
 }
 
-// from takes from one peer what it has and we don't.
+// chosen are the peers to ask in a round, the best of which are first. No two of them
+// can have only themselves asked, by answering quickly that there is nothing.
+func (s *syncer) chosen(peers []peer.ID) []peer.ID {
+	if len(peers) <= syncPeers {
+		return peers
+	}
+	best, rest := peers[:syncPeers-1], peers[syncPeers-1:]
+	s.turn++
+	return append(best[:len(best):len(best)], rest[s.turn%len(rest)])
+}
+
+// from takes from one peer what it has and we don't, as far as that goes in [syncPatience]:
+// a peer can have no end.
 func (s *syncer) from(ctx context.Context, id peer.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, syncPatience)
+	defer cancel()
 	heads, err := s.mesh.FetchHeads(ctx, id)
 	if err != nil {
 		return err
@@ -105,12 +127,9 @@ func (s *syncer) from(ctx context.Context, id peer.ID) error {
 // certificates fetches those of the home chain up to what is executed here.
 func (s *syncer) certificates(ctx context.Context, id peer.ID, claimed uint64) error {
 	s.newest.Store(claimed)
-	for {
-		before := s.store.Certified(s.spec.ID)
-		if before >= s.store.Head(s.spec.ID).Epoch {
-			return nil
-		}
-		certs, err := s.mesh.FetchCertificates(ctx, id, s.spec.ID, before+1, p2p.MaxPage)
+	before := s.store.Certified(s.spec.ID)
+	for next := before + 1; next <= s.store.Head(s.spec.ID).Epoch; {
+		certs, err := s.mesh.FetchCertificates(ctx, id, s.spec.ID, next, p2p.MaxPage)
 		if err != nil {
 			return err
 		}
@@ -119,14 +138,15 @@ func (s *syncer) certificates(ctx context.Context, id peer.ID, claimed uint64) e
 				return err
 			}
 		}
-		if len(certs) == 0 {
+		if len(certs) == 0 && next == before+1 {
 			s.newest.Store(before) // it could not show what it claimed
-			return nil
 		}
 		if len(certs) < p2p.MaxPage {
 			return nil
 		}
+		next += uint64(len(certs))
 	}
+	return nil
 }
 
 // votes fetches those of epochs that are not certified yet.
