@@ -18,7 +18,7 @@ const (
 	MaxEquivocationSize     = 73 + MaxChainID + MaxValidators/8 + 1 + 5 + MaxConsensusKey + 2*(84+MaxConsensusSignature)
 	MaxTransitionSize       = MaxFaultProofSize - 5
 	MaxLightClientAttack    = 160<<10 - 5
-	MaxInvalidOperations    = 384<<10 - 5
+	MaxInvalidOperations    = 392<<10 - 5
 	MaxFaultProofSize       = 512 << 10 // of the largest kind, see FaultKind.MaxSize
 )
 

@@ -24,11 +24,13 @@ type Step struct {
 	Spent     Spent    // of the epoch's limits, this step included
 }
 
-// Spent is what an epoch has used of its limits so far, see ledger.Limits.
+// Spent is what an epoch has used of its limits so far, see ledger.Limits, and of the room
+// that it has for what its blocks order, see [EpochRoom].
 type Spent struct {
 	Bytes   uint64
 	Records uint64 // each counts once in an operation
 	Slashes uint64
+	Ordered uint64 // [OrderedSize] of the blocks' operations, whatever became of them
 }
 
 // Excerpt is some steps of a transcript in a row, which all evidence of a wrong epoch

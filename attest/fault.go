@@ -40,7 +40,7 @@ func (k FaultKind) String() string {
 	return fmt.Sprintf("fault_%d", uint8(k))
 }
 
-// MaxSize bounds the encoded proof, in bytes: 160 KiB for the known kinds, 384 KiB for
+// MaxSize bounds the encoded proof, in bytes: 160 KiB for the known kinds, 392 KiB for
 // invalid operations, which hold the hashes of a block's transactions, 512 KiB
 // for an invalid transition, which may hold another proof in its witness, and for
 // kinds that only a later version knows.

@@ -148,7 +148,7 @@ func TestKindsHaveNamesAndLimits(t *testing.T) {
 	}{
 		attest.FaultDoubleVote:            {"double_vote", 160 << 10, true},
 		attest.FaultInvalidTransition:     {"invalid_transition", 512 << 10, true},
-		attest.FaultInvalidOperations:     {"invalid_operations", 384 << 10, true},
+		attest.FaultInvalidOperations:     {"invalid_operations", 392 << 10, true},
 		attest.FaultConsensusEquivocation: {"consensus_equivocation", 160 << 10, true},
 		attest.FaultLightClientAttack:     {"light_client_attack", 160 << 10, true},
 		attest.FaultEthereumSlashing:      {"ethereum_slashing", 160 << 10, true},

@@ -157,10 +157,35 @@ func (o *InvalidOperations) checkOrder() error {
 	if err != nil {
 		return err
 	}
-	if explained(o.Transactions, steps, carried) {
+	if explained(o.Transactions, steps, carried, o.full(steps)) {
 		return refuse(RuleContradiction, "the %d transactions of block %d may hold the operations of the %d steps", len(o.Transactions), o.Header.Height, len(steps))
 	}
 	return nil
+}
+
+// full says whether the epoch had no room for operations of the block after these steps,
+// which are all that it has of the block, by what the transcript says of the room taken.
+// Were that a lie, a step would be wrong ([FaultInvalidTransition]); and so would one be
+// that has found no room.
+func (o *InvalidOperations) full(steps []*Step) bool {
+	var taken uint64
+	switch h, shown := o.Header.Height, o.Excerpt.Steps; {
+	case len(steps) > 0:
+		taken = steps[len(steps)-1].Spent.Ordered
+	case len(shown) > 0 && shown[0].before(h):
+		taken = shown[0].Spent.Ordered
+	}
+	return fullAt(&o.Certificate.Checkpoint, o.height(), taken)
+}
+
+// fullAt says whether so much as was taken leaves no room in a block of the epoch of a
+// checkpoint. Where the checkpoint's height can't be that of its epoch, that is what is wrong.
+func fullAt(cp *Checkpoint, height, taken uint64) bool {
+	if cp.Epoch == 0 || cp.Height-height >= cp.Height/cp.Epoch {
+		return false
+	}
+	blocks := cp.Height / cp.Epoch
+	return taken >= EpochRoom(blocks-(cp.Height-height), blocks)
 }
 
 // checkTransactions checks that the hashes are those of the block's first transactions.
@@ -214,8 +239,8 @@ func (o *InvalidOperations) shown(steps []*Step) (carried map[[32]byte][32]byte,
 // explained says whether the steps can be the operations of the transactions, of which
 // some are known to carry an operation. Each of the others may carry anything or
 // nothing, but for the known operations: only a transaction that is known to carries
-// one.
-func explained(transactions [][]byte, steps []*Step, carried map[[32]byte][32]byte) bool {
+// one. After the last step anything may follow if the epoch is full then.
+func explained(transactions [][]byte, steps []*Step, carried map[[32]byte][32]byte, full bool) bool {
 	known := make(map[[32]byte]bool)
 	for _, op := range carried {
 		known[op] = true
@@ -238,8 +263,8 @@ func explained(transactions [][]byte, steps []*Step, carried map[[32]byte][32]by
 		if unknown() > room {
 			return false
 		}
-		if at == MaxBlockOperations {
-			return true // what follows is beyond what a block can have
+		if at == MaxBlockOperations || at == len(steps) && full {
+			return true // what follows is beyond what a block, or the epoch, can have
 		}
 		if at == len(steps) || steps[at].Operation != op {
 			return false

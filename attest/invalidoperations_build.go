@@ -47,7 +47,7 @@ func BuildInvalidOperations(set *Set, e OperationsEvidence) (*FaultProof, error)
 		o.Excerpt = NewExcerpt(e.Steps, from, MaxBlockOperations+1)
 		return o.proof()
 	}
-	o.Operations = e.differing(from, to)
+	o.Operations = e.differing(o.Header.Height, from, to)
 	hashes := make([][]byte, len(e.Transactions))
 	for i, tx := range e.Transactions {
 		hash := sha256.Sum256(tx)
@@ -90,8 +90,11 @@ func (e *OperationsEvidence) ofBlock(height uint64) (from, to int) {
 
 // differing are the operations of the block and of the steps where the two differ first.
 // Those suffice: of each there is one more in the one than in the other up to there.
-func (e *OperationsEvidence) differing(from, to int) (out []*Shown) {
+func (e *OperationsEvidence) differing(height uint64, from, to int) (out []*Shown) {
 	ordered, steps := OperationsIn(e.Transactions), e.Steps[from:to]
+	if to > 0 && len(steps) < len(ordered) && fullAt(&e.Certificate.Checkpoint, height, e.Steps[to-1].Spent.Ordered) {
+		ordered = ordered[:len(steps)] // the others found no room
+	}
 	i := 0
 	for i < len(ordered) && i < len(steps) && sha256.Sum256(ordered[i]) == steps[i].Operation {
 		i++

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -247,10 +248,52 @@ func TestAReadingIsFoundIfThereIsOne(t *testing.T) {
 			}
 			readings = next
 		}
-		if got, want := attest.Explained(hashes, shown, carried), readings[string(steps)]; got != want {
+		if got, want := attest.Explained(hashes, shown, carried, false), readings[string(steps)]; got != want {
 			t.Fatalf("block %s, steps %s: %v, of %v", block, steps, got, slices.Sorted(maps.Keys(readings)))
 		}
+		begun := false // after the steps the epoch is full
+		for r := range readings {
+			begun = begun || strings.HasPrefix(r, string(steps))
+		}
+		if got := attest.Explained(hashes, shown, carried, true); got != begun {
+			t.Fatalf("block %s, steps %s and no room: %v, of %v", block, steps, got, slices.Sorted(maps.Keys(readings)))
+		}
 	})
+}
+
+// What is ordered when the epoch is full is not missing from its transcript; as long as
+// there is room, it is.
+func TestWhatFindsNoRoomIsNotMissing(t *testing.T) {
+	base := newHomeChain(t, 4)
+	raw := func(op string) []byte { return attest.RawTransaction([]byte(op)) }
+	transactions := map[int64][][]byte{5: {raw("a"), raw("b")}, 6: {raw("c")}}
+	const blocks = testEpochBlocks
+	for _, k := range []struct {
+		name    string
+		kept    int    // steps of blocks 5 and 6
+		ordered uint64 // after the last of them
+		proven  bool
+	}{
+		{"room", 1, attest.EpochRoom(5, blocks) - 1, true},
+		{"the block is full", 1, attest.EpochRoom(5, blocks), true}, // and the next one is not
+		{"the next one is full", 1, attest.EpochRoom(6, blocks), false},
+		{"room in the next one", 2, attest.EpochRoom(6, blocks) - 1, true},
+		{"none there", 2, attest.EpochRoom(6, blocks), false},
+		{"full at once", 0, attest.EpochRoom(6, blocks), true}, // nothing before it has taken that
+		{"nothing is missing", 3, attest.EpochRoom(6, blocks), false},
+	} {
+		e := order(base, transactions)
+		i := slices.IndexFunc(e.steps, func(s *attest.Step) bool { return s.Kind == attest.StepOperation })
+		steps := slices.Delete(slices.Clone(e.steps), i+k.kept, i+3)
+		for j := i + max(k.kept, 1) - 1; j < len(steps); j++ {
+			if j >= i {
+				steps[j].Spent.Ordered = k.ordered
+			}
+		}
+		if proof := e.found(t, steps); (proof != nil) != k.proven {
+			t.Errorf("%s: proven %v", k.name, proof != nil)
+		}
+	}
 }
 
 // Blocks and transcripts beyond the limits are judged, too.

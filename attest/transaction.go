@@ -23,6 +23,26 @@ const (
 	MaxBlockOperations   = 512  // the first ones in those
 )
 
+// What an epoch takes from its blocks is bounded too, since all nodes of all chains must
+// get and keep it. Of its operations count those that still find room: each block has an
+// equal share of maxEpochRoom, and what the ones before it have left.
+const (
+	maxEpochRoom = 64 << 20 // bytes
+	orderedCost  = 512      // bytes that an operation takes beside its own: of its step, receipts and lengths
+)
+
+// EpochRoom is how many bytes of operations an epoch of so many blocks, at most 2^32, takes
+// up to its n-th one. An operation counts if those before it in the epoch took less.
+func EpochRoom(n, blocks uint64) uint64 {
+	if blocks == 0 {
+		return 0
+	}
+	return maxEpochRoom * n / blocks
+}
+
+// OrderedSize is how much room an operation of so many bytes takes.
+func OrderedSize(operation int) uint64 { return orderedCost + uint64(operation) }
+
 const (
 	rawPrefix   = "meshsec\x01"
 	keyPrefix   = "meshsec-"
@@ -65,7 +85,7 @@ func OperationIn(transaction []byte) (operation []byte, ok bool) {
 }
 
 // OperationsIn are the operations of a block with these transactions, in its order. The
-// same one can come again.
+// same one can come again. Which of them count depends on [EpochRoom] too.
 func OperationsIn(transactions [][]byte) (operations [][]byte) {
 	for _, tx := range transactions[:min(len(transactions), MaxBlockTransactions)] {
 		if operation, ok := OperationIn(tx); ok && len(operations) < MaxBlockOperations {

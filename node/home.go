@@ -132,15 +132,12 @@ func (h *home) block(ctx context.Context, b chain.Block) error {
 	if h.input == nil {
 		h.input = &ledger.EpochInput{ChainID: []byte(h.spec.ID), Epoch: epoch}
 	}
-	last := b.Height%h.spec.EpochBlocks == 0
-	if len(b.Operations) > 0 || last {
-		block := &ledger.Block{Height: b.Height, Hash: b.Hash, Time: b.Time}
-		for _, op := range b.Operations {
-			block.Operations = append(block.Operations, &ledger.Bytes{Data: op})
-		}
-		h.input.Blocks = append(h.input.Blocks, block)
+	block := ledger.Block{Height: b.Height, Hash: b.Hash, Time: b.Time}
+	for _, op := range b.Operations {
+		block.Operations = append(block.Operations, &ledger.Bytes{Data: op})
 	}
-	if !last {
+	h.input.Append(h.spec, block)
+	if b.Height%h.spec.EpochBlocks != 0 {
 		return nil
 	}
 	in := h.input

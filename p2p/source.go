@@ -9,10 +9,10 @@ import (
 
 // Limits of one sync request.
 const (
-	MaxPage       = 256      // certificates, epochs or faults
-	MaxVotesPage  = 4096     // votes of one epoch
-	MaxPageBytes  = 4 << 20  // of items in one response; an epoch beyond it travels in pieces
-	MaxEpochBytes = 64 << 20 // of one epoch
+	MaxPage       = 256       // certificates, epochs or faults
+	MaxVotesPage  = 4096      // votes of one epoch
+	MaxPageBytes  = 4 << 20   // of items in one response; an epoch beyond it travels in pieces
+	MaxEpochBytes = 128 << 20 // of one epoch; the blocks of one have operations for half of that, see attest.EpochRoom
 )
 
 // ErrUnavailable is returned by a [Source] that does not have what was asked for and

@@ -1,5 +1,11 @@
 package ledger
 
+import (
+	"slices"
+
+	"github.com/meshsec/meshsec/attest"
+)
+
 // An epoch's work is bounded (DESIGN §3.3): by the bytes of the operations that it
 // executes, and by the records that they read and write. A quarter of both is reserved
 // for the operations that anybody may submit, since the safety of the peers hangs on
@@ -21,6 +27,31 @@ const (
 	MaxEpochBlocks  = 1 << 10
 	MaxLimitSlashes = 1 << 18
 )
+
+// room is how much may be ordered in an epoch before an operation of the block at a height
+// does not count any more, see [attest.EpochRoom].
+func (s *ChainSpec) room(height uint64) uint64 {
+	return attest.EpochRoom((height-1)%s.EpochBlocks+1, s.EpochBlocks)
+}
+
+// Append adds the next block of the epoch, with those of its operations for which the epoch
+// has room. A block that has none left is left out, but for the last one.
+func (in *EpochInput) Append(spec *ChainSpec, b Block) {
+	var ordered uint64
+	for _, before := range in.Blocks {
+		for _, op := range before.Operations {
+			ordered += attest.OrderedSize(len(op.Data))
+		}
+	}
+	room, n := spec.room(b.Height), 0
+	for ; n < len(b.Operations) && ordered < room; n++ {
+		ordered += attest.OrderedSize(len(b.Operations[n].Data))
+	}
+	b.Operations = slices.Clone(b.Operations[:n]) // the others can be forgotten
+	if n > 0 || b.Height%spec.EpochBlocks == 0 {
+		in.Blocks = append(in.Blocks, &b)
+	}
+}
 
 // waitingList is the queue for a kind of operation.
 func waitingList(k Kind) list {

@@ -280,6 +280,66 @@ func TestALongSlashGoesOnFromItsCursor(t *testing.T) {
 	refused(t, m, "alpha", ledger.CodeVault, withdraw())
 }
 
+// However much a home chain orders, an epoch takes what its blocks have room for, from the
+// blocks in turn; and nothing else is its input.
+func TestAnEpochTakesWhatItHasRoomFor(t *testing.T) {
+	m := play(t, 1, 4, narrow)
+	spec, parent := m.Manifest.Chain("alpha"), m.Head("alpha").Checkpoint
+	first, n := parent.Height+1, spec.EpochBlocks
+	large := &ledger.Bytes{Data: make([]byte, attest.MaxOperation)}
+	block := func(height uint64, ops ...*ledger.Bytes) ledger.Block {
+		return ledger.Block{Height: height, Time: parent.Time, Operations: ops}
+	}
+	in := &ledger.EpochInput{ChainID: []byte("alpha"), Epoch: parent.Epoch + 1}
+	flood := slices.Repeat([]*ledger.Bytes{large}, int(2*attest.EpochRoom(1, 1)/attest.MaxOperation))
+	taken := uint64(0)
+	for i := range n {
+		in.Append(spec, block(first+i, flood...))
+		if uint64(len(in.Blocks)) != i+1 {
+			t.Fatalf("block %d has nothing", i)
+		}
+		taken += uint64(len(in.Blocks[i].Operations)) * attest.OrderedSize(attest.MaxOperation)
+		if room := attest.EpochRoom(i+1, n); taken < room || taken >= room+attest.OrderedSize(attest.MaxOperation) {
+			t.Fatalf("%d bytes after block %d of %d, there is room for %d", taken, i+1, n, room)
+		}
+	}
+	must(t, in.Check(spec, parent))
+	r, err := ledger.Execute(m.Manifest, parent, m.Tree("alpha"), in)
+	must(t, err)
+	if last := r.Transcript.Steps[len(r.Transcript.Steps)-1]; last.Spent.Ordered != taken {
+		t.Errorf("the transcript says %d, taken were %d", last.Spent.Ordered, taken)
+	}
+	last := in.Blocks[n-1]
+	last.Operations = append(last.Operations, &ledger.Bytes{Data: []byte{1}})
+	if err := in.Check(spec, parent); err == nil {
+		t.Error("an input beyond the room is taken")
+	}
+	// Nor can a transcript have a step of it, which takes no state to see.
+	forged := *r.Transcript
+	i := slices.IndexFunc(forged.Steps, func(s *ledger.Step) bool { return s.Kind == ledger.StepEnd })
+	more := *forged.Steps[i-1]
+	more.Operation = ledger.OperationID([]byte{1})
+	more.Spent.Ordered += attest.OrderedSize(1)
+	forged.Steps = slices.Insert(slices.Clone(forged.Steps), i, &more)
+	cp := *r.Checkpoint
+	cp.OpsRoot, err = forged.HashTreeRoot()
+	must(t, err)
+	evidence, err := ledger.FindBreach(m.Manifest, parent, &cp, m.Tree("alpha"), &forged, in.Operations())
+	must(t, err)
+	if b := decodeBreach(t, evidence); b.Rule != ledger.BreachOrder {
+		t.Errorf("proven by %s", ledger.DescribeBreach(evidence))
+	}
+	// What is not used is left to later blocks.
+	in = &ledger.EpochInput{ChainID: []byte("alpha"), Epoch: parent.Epoch + 1}
+	for i := range n - 1 {
+		in.Append(spec, block(first+i))
+	}
+	in.Append(spec, block(first+n-1, flood...))
+	if len(in.Blocks) != 1 || uint64(len(in.Blocks[0].Operations)) != (attest.EpochRoom(1, 1)+attest.OrderedSize(attest.MaxOperation)-1)/attest.OrderedSize(attest.MaxOperation) {
+		t.Errorf("%d blocks", len(in.Blocks))
+	}
+}
+
 // A block of rubbish is as many steps as a block of operations. An epoch full of them, with
 // what waited and all slashes that may be executed, one a step, must fit its transcript,
 // and leave room for the rest of its end.

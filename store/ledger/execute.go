@@ -19,7 +19,8 @@ type Result struct {
 }
 
 // Check tells whether in can follow parent on the chain of spec: the chain, the
-// epoch, the heights and times of its blocks. It says nothing of the operations.
+// epoch, the heights and times of its blocks. Of the operations it says no more than that
+// the epoch has room for them.
 func (in *EpochInput) Check(spec *ChainSpec, parent *attest.Checkpoint) error {
 	first := parent.Epoch*spec.EpochBlocks + 1
 	last := first + spec.EpochBlocks - 1
@@ -31,7 +32,7 @@ func (in *EpochInput) Check(spec *ChainSpec, parent *attest.Checkpoint) error {
 	case len(in.Blocks) == 0 || in.Blocks[len(in.Blocks)-1].Height != last:
 		return fmt.Errorf("epoch %d does not end with block %d", in.Epoch, last)
 	}
-	height, time := first-1, parent.Time
+	height, time, ordered := first-1, parent.Time, uint64(0)
 	for i, b := range in.Blocks {
 		if b.Height <= height || b.Time < time {
 			return fmt.Errorf("block %d of epoch %d is out of order", b.Height, in.Epoch)
@@ -40,6 +41,12 @@ func (in *EpochInput) Check(spec *ChainSpec, parent *attest.Checkpoint) error {
 			return fmt.Errorf("block %d of epoch %d has no operations and is not the last", b.Height, in.Epoch)
 		}
 		height, time = b.Height, b.Time
+		for _, op := range b.Operations {
+			if ordered >= spec.room(height) {
+				return fmt.Errorf("block %d of epoch %d has operations for which the epoch has no room", height, in.Epoch)
+			}
+			ordered += attest.OrderedSize(len(op.Data))
+		}
 	}
 	return nil
 }
@@ -148,6 +155,7 @@ func (r *run) operation(encoded []byte) error {
 }
 
 func (r *run) order(encoded []byte) error {
+	r.spent.Ordered += attest.OrderedSize(len(encoded))
 	op, malformed := DecodeOperation(encoded)
 	if malformed == nil {
 		kind := Kind(op.Kind)

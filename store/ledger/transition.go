@@ -181,9 +181,9 @@ func (c *course) checkpoint() error {
 // whatever the state is; or nil.
 func (c *course) follows(before, step *Step) error {
 	first, last := c.heights()
-	time := c.previous.Time
+	time, ordered := c.previous.Time, uint64(0)
 	if before != nil {
-		first, time = before.Height, before.Time
+		first, time, ordered = before.Height, before.Time, before.Spent.Ordered
 	}
 	switch {
 	case step.Kind > StepLate:
@@ -200,6 +200,8 @@ func (c *course) follows(before, step *Step) error {
 		return fmt.Errorf("the last block has the time %d", c.next.Time)
 	case step.Kind == StepEnd && step.Height != last:
 		return fmt.Errorf("the epoch ends in block %d", last)
+	case step.Kind == StepOperation && ordered >= c.spec.room(step.Height):
+		return fmt.Errorf("the epoch had no room left for an operation in block %d", step.Height)
 	}
 	if before != nil {
 		switch {

@@ -210,6 +210,9 @@ func (h *honestEpoch) lie(rt *rapid.T, t *ledger.Transcript, cp *attest.Checkpoi
 	case 10:
 		s := t.Steps[at("step", n)]
 		s.Spent.Slashes = number("slashes", s.Spent.Slashes)
+		if rapid.Bool().Draw(rt, "ordered instead") {
+			s.Spent.Ordered = number("ordered", s.Spent.Ordered)
+		}
 	case 11: // a step is left out
 		i := at("step", n)
 		t.Steps = slices.Delete(t.Steps, i, i+1)

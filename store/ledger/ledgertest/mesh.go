@@ -79,23 +79,28 @@ func (m *Mesh) Input(chain string, ops ...*ledger.Operation) (*ledger.EpochInput
 	return Input(m.Manifest.Chain(chain), m.chains[chain].head.Checkpoint, ops...)
 }
 
-// Input is the epoch after parent with these operations, all in its first block.
+// Input is the epoch after parent with these operations, all in its first block, or, as far
+// as the epoch has no room for them there, in the next ones.
 func Input(spec *ledger.ChainSpec, parent *attest.Checkpoint, ops ...*ledger.Operation) (*ledger.EpochInput, error) {
 	first := parent.Height + 1
 	in := &ledger.EpochInput{ChainID: []byte(spec.ID), Epoch: parent.Epoch + 1}
-	if len(ops) > 0 {
-		b := &ledger.Block{Height: first}
-		for _, op := range ops {
-			enc, err := ledger.EncodeOperation(op)
-			if err != nil {
-				return nil, err
-			}
-			b.Operations = append(b.Operations, &ledger.Bytes{Data: enc})
+	left := make([]*ledger.Bytes, len(ops))
+	for i, op := range ops {
+		enc, err := ledger.EncodeOperation(op)
+		if err != nil {
+			return nil, err
 		}
-		in.Blocks = append(in.Blocks, b)
+		left[i] = &ledger.Bytes{Data: enc}
 	}
-	if last := first + spec.EpochBlocks - 1; len(in.Blocks) == 0 || last != first {
-		in.Blocks = append(in.Blocks, &ledger.Block{Height: last})
+	for height := first; height < first+spec.EpochBlocks; height++ {
+		n := len(in.Blocks)
+		in.Append(spec, ledger.Block{Height: height, Operations: left})
+		if len(in.Blocks) > n {
+			left = left[len(in.Blocks[n].Operations):]
+		}
+	}
+	if len(left) > 0 {
+		return nil, fmt.Errorf("the epoch has no room for the last %d operations", len(left))
 	}
 	headers := HomeHeaders(spec, parent, Transactions(in.Blocks[0]))
 	for _, b := range in.Blocks {
