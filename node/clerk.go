@@ -31,17 +31,24 @@ type clerk struct {
 	log       *slog.Logger
 }
 
-func (k *clerk) run(ctx context.Context) {
+// run ends with the context, or when our own store fails: the council takes for kept what
+// it had kept, and would never ask for it again.
+func (k *clerk) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		for _, e := range k.loop.effects.take(ctx) {
 			if ctx.Err() != nil {
-				return
+				return nil
 			}
-			if err := k.do(ctx, e); err != nil && ctx.Err() == nil {
+			err := k.do(ctx, e)
+			if isOurs(err) {
+				return fmt.Errorf("carry out %T: %w", e, err)
+			}
+			if err != nil && ctx.Err() == nil {
 				k.log.Error("carry out", "what", fmt.Sprintf("%T", e), "error", err)
 			}
 		}
 	}
+	return nil
 }
 
 func (k *clerk) do(ctx context.Context, e effect) error {

@@ -117,9 +117,10 @@ func (f *follower) follow(ctx context.Context, cert attest.VerifiedCertificate) 
 	return nil
 }
 
-// isOurs says that an error is that of our own store, which waiting does not mend.
+// isOurs says that an error is that of our own store. Waiting does not mend it, and what
+// could not be written would be missing, so that the node ends.
 func isOurs(err error) bool {
-	return errors.Is(err, store.ErrBroken) || errors.Is(err, store.ErrCorrupt) || errors.Is(err, trie.ErrCorruptNode) || errors.Is(err, trie.ErrMissingNode)
+	return errors.Is(err, store.ErrBroken) || errors.Is(err, store.ErrDiskFull) || errors.Is(err, store.ErrCorrupt) || errors.Is(err, trie.ErrCorruptNode) || errors.Is(err, trie.ErrMissingNode)
 }
 
 // advance fetches certificates and epochs after the head from one peer after the

@@ -249,7 +249,7 @@ func (n *Node) parts() []part {
 	list := []part{
 		{name: "council", run: quiet(n.loop.run)},
 		{name: "mesh", start: n.mesh.Start, stop: n.mesh.Close},
-		{name: "clerk", run: quiet(n.clerk.run)},
+		{name: "clerk", run: n.clerk.run},
 		{name: "divergence", run: quiet(n.divergent.run)},
 		{name: "prosecutor", run: quiet(n.prosecutor.run)},
 		{name: "submitter", run: quiet(n.submitter.run)},

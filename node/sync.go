@@ -106,14 +106,16 @@ func (s *syncer) from(ctx context.Context, id peer.ID) error {
 		return err
 	}
 	for _, h := range heads {
-		switch {
-		case h.Epoch <= s.store.Certified(h.Chain):
-		case h.Chain == s.spec.ID:
-			if err := s.certificates(ctx, id, h.Epoch); err != nil {
-				return err
-			}
-		default:
+		if h.Epoch <= s.store.Certified(h.Chain) {
+			continue
+		}
+		if h.Chain == s.spec.ID {
+			s.newest.Store(h.Epoch)
+		} else {
 			s.followers[h.Chain].nudge(h.Epoch)
+		}
+		if err := s.certificates(ctx, id, h.Chain); err != nil {
+			return err
 		}
 	}
 	for _, chain := range s.manifest.ChainIDs() {
@@ -124,12 +126,12 @@ func (s *syncer) from(ctx context.Context, id peer.ID) error {
 	return s.faults(ctx, id)
 }
 
-// certificates fetches those of the home chain up to what is executed here.
-func (s *syncer) certificates(ctx context.Context, id peer.ID, claimed uint64) error {
-	s.newest.Store(claimed)
-	before := s.store.Certified(s.spec.ID)
-	for next := before + 1; next <= s.store.Head(s.spec.ID).Epoch; {
-		certs, err := s.mesh.FetchCertificates(ctx, id, s.spec.ID, next, p2p.MaxPage)
+// certificates fetches those of a chain up to what is executed here. A peer's come with its
+// epochs; one is missing only if this node ended between storing the two.
+func (s *syncer) certificates(ctx context.Context, id peer.ID, chain string) error {
+	before := s.store.Certified(chain)
+	for next := before + 1; next <= s.store.Head(chain).Epoch; {
+		certs, err := s.mesh.FetchCertificates(ctx, id, chain, next, p2p.MaxPage)
 		if err != nil {
 			return err
 		}
@@ -138,7 +140,7 @@ func (s *syncer) certificates(ctx context.Context, id peer.ID, claimed uint64) e
 				return err
 			}
 		}
-		if len(certs) == 0 && next == before+1 {
+		if len(certs) == 0 && next == before+1 && chain == s.spec.ID {
 			s.newest.Store(before) // it could not show what it claimed
 		}
 		if len(certs) < p2p.MaxPage {
