@@ -197,9 +197,19 @@ func (ch *chamber) open(net attest.Network, set *attest.Set, epoch uint64, seed 
 	}
 	ch.ballots[epoch] = b
 	if len(ch.ballots) > maxBallots {
-		delete(ch.ballots, slices.Min(slices.Collect(maps.Keys(ch.ballots))))
+		delete(ch.ballots, ch.leastUseful())
 	}
 	return b
+}
+
+// leastUseful is the oldest epoch with a ballot, or, where none of them is certified, the
+// newest: the next one to be certified must not give way to votes that are ahead of it.
+func (ch *chamber) leastUseful() uint64 {
+	epochs := slices.Collect(maps.Keys(ch.ballots))
+	if oldest := slices.Min(epochs); oldest <= ch.certified {
+		return oldest
+	}
+	return slices.Max(epochs)
 }
 
 // vote takes a verified attestation, verified against set, which signs its epoch.

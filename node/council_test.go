@@ -334,6 +334,25 @@ func TestBallotsInMemoryAreBounded(t *testing.T) {
 	}
 }
 
+// After a long time without a quorum, a validator that votes for all the epochs which were
+// executed meanwhile does not keep the first of them from being certified.
+func TestVotesFarAheadDoNotPushOutTheNextEpoch(t *testing.T) {
+	h := newHall(t, equalPowers(4), 0)
+	const executed = 2 * maxBallots
+	for epoch := uint64(1); epoch <= executed; epoch++ {
+		h.executed(h.checkpoint("a", epoch, 1), h.set, nil, nil)
+	}
+	for epoch := uint64(catchUpVotes + 1); epoch <= executed; epoch++ {
+		h.cast(3, h.checkpoint("a", epoch, 1), time.Unix(0, 0))
+	}
+	for i := range 3 {
+		h.cast(i, h.checkpoint("a", 1, 1), time.Unix(0, 0))
+	}
+	if ch := h.chambers["a"]; ch.certified != 1 || len(ch.ballots) > maxBallots {
+		t.Errorf("certified up to %d, %d ballots", ch.certified, len(ch.ballots))
+	}
+}
+
 func TestRankIsAPermutation(t *testing.T) {
 	halls := make(map[int]*hall)
 	for n := 1; n <= 9; n++ {
