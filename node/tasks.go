@@ -25,7 +25,7 @@ type homeState interface {
 	SetRecord(epoch uint64) (*ledger.SetRecord, error)
 	Params() (*ledger.Params, error)
 	Terms(chain string) (*ledger.Terms, error)
-	Failure(chain string) (*ledger.Failure, error)
+	Failures(chain string) ([]*ledger.Failure, error)
 	Participation(epoch uint64) (*ledger.Participation, error)
 	ForkChanges(chain string, epoch uint64) (useless string, err error)
 }
@@ -245,29 +245,32 @@ func (d *desk) participation(home homeState, meta *ledger.Meta, params *ledger.P
 	return out, nil
 }
 
-// cover is the proof of what stood behind a chain that has failed.
-func (d *desk) cover(home homeState, meta *ledger.Meta, chain string) ([]task, error) {
-	f, err := home.Failure(chain)
-	if err != nil || f == nil || f.Covered != 0 {
-		return nil, err
+// cover is the proofs of what stood behind a chain that has failed.
+func (d *desk) cover(home homeState, meta *ledger.Meta, chain string) (out []task, err error) {
+	failures, err := home.Failures(chain)
+	for _, f := range failures {
+		if f.Covered != 0 {
+			continue
+		}
+		epoch := f.Checkpoint
+		out = append(out, task{
+			id:    taskID(ledger.KindProveCover, chain, epoch),
+			order: orderOf(ledger.KindProveCover, chain, meta),
+			name:  fmt.Sprintf("prove what stood behind %s at epoch %d", chain, epoch),
+			chain: chain, epoch: epoch,
+			build: func() (*ledger.Operation, error) {
+				if epoch == 0 {
+					return ledger.NewProveCover(chain, epoch, nil)
+				}
+				proof, err := d.prove(chain, epoch, ledger.CoverKey)
+				if err != nil {
+					return nil, err
+				}
+				return ledger.NewProveCover(chain, epoch, proof)
+			},
+		})
 	}
-	epoch := f.Checkpoint
-	return []task{{
-		id:    taskID(ledger.KindProveCover, chain, 0),
-		order: orderOf(ledger.KindProveCover, chain, meta),
-		name:  fmt.Sprintf("prove what stood behind %s at epoch %d", chain, epoch),
-		chain: chain, epoch: epoch,
-		build: func() (*ledger.Operation, error) {
-			if epoch == 0 {
-				return ledger.NewProveCover(chain, nil)
-			}
-			proof, err := d.prove(chain, epoch, ledger.CoverKey)
-			if err != nil {
-				return nil, err
-			}
-			return ledger.NewProveCover(chain, proof)
-		},
-	}}, nil
+	return out, err
 }
 
 // prove makes the encoded proof of what a chain's ledger had at a key after an

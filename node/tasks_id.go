@@ -38,7 +38,7 @@ func taskOf(op *ledger.Operation) (id [32]byte, ok bool) {
 	case ledger.KindProveCover:
 		var b ledger.ProveCover
 		if b.UnmarshalSSZ(op.Body) == nil {
-			return taskID(ledger.KindProveCover, string(b.Chain), 0), true
+			return taskID(ledger.KindProveCover, string(b.Chain), b.Checkpoint), true
 		}
 	case ledger.KindSubmitFault:
 		var b ledger.SubmitFault

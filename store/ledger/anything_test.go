@@ -215,7 +215,7 @@ func (u *unruly) byAnybody(c *ledgertest.Chain, r *ledger.Reader) *ledger.Operat
 			}
 			proof, err := u.mesh.Prove(o.ID, f.Checkpoint, ledger.CoverKey)
 			must(u.t, err)
-			op, err := ledger.NewProveCover(o.ID, proof)
+			op, err := ledger.NewProveCover(o.ID, f.Checkpoint, proof)
 			must(u.t, err)
 			return op
 		}

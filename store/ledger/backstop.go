@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"github.com/holiman/uint256"
@@ -15,18 +16,61 @@ import (
 // providers' ledgers have that record proven from the checkpoint that captures, wait
 // until the evidence age has passed, so that all offenders are known, and then draw on
 // every backstop in proportion.
+//
+// A third that offended in several epochs failed several times, each time with what stood
+// behind the chain then: which of them comes to light first decides nothing. A backstop
+// pays the largest of what these failures ask for.
 
-// openFailure begins the failure of a peer: fault completed the third, and its Cover
-// counts as of the peer's epoch checkpoint. One that is open stays as it is.
-func (m *machine) openFailure(f *Fault, id [32]byte, checkpoint, reference uint64) error {
-	chain := string(f.Chain)
-	old, err := load[Failure](m.tx, failureKey(chain))
-	if err != nil || old != nil && old.Settled == 0 {
+// settlesPerStep bounds the failures that one step gives up.
+const settlesPerStep = 16
+
+// openFailure begins the failure of a peer around an offence in one of its epochs. There is
+// one for each checkpoint that captures.
+func (m *machine) openFailure(chain string, peer *Peer, fault [32]byte, at moment) error {
+	checkpoint, err := m.finalBefore(chain, peer, at.epoch)
+	if err != nil {
 		return err
 	}
-	return save(m.tx, failureKey(chain), &Failure{
-		Fault: id, Epoch: f.Epoch, Since: f.Since, Recorded: m.epoch, Time: m.now, Checkpoint: checkpoint, Reference: reference,
+	old, err := load[Failure](m.tx, failureKey(chain, checkpoint))
+	if err != nil || old != nil {
+		return err
+	}
+	if _, err := failureList(chain).push(m.tx, binary.LittleEndian.AppendUint64(nil, checkpoint)); err != nil {
+		return err
+	}
+	return save(m.tx, failureKey(chain, checkpoint), &Failure{
+		Fault: fault, Epoch: at.epoch, Since: at.time, Recorded: m.epoch, Time: m.now, Checkpoint: checkpoint,
 	})
+}
+
+// failures are those of a chain from the i-th on, at most n of them.
+func failures(v View, chain string, i, n uint64) (out []*Failure, err error) {
+	length, err := failureList(chain).length(v)
+	if err != nil {
+		return nil, err
+	}
+	for ; i < length && uint64(len(out)) < n; i++ {
+		checkpoint, err := counter(v, failureList(chain).item(i))
+		if err != nil {
+			return nil, err
+		}
+		f, err := must[Failure](v, failureKey(chain, checkpoint))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// failing reports whether a failure of a chain is not settled yet.
+func failing(v View, chain string) (bool, error) {
+	settled, err := counter(v, settledKey(chain))
+	if err != nil {
+		return false, err
+	}
+	n, err := failureList(chain).length(v)
+	return settled < n, err
 }
 
 // proveCover brings the Cover of a failed chain.
@@ -35,14 +79,16 @@ func (m *machine) proveCover(p *ProveCover) error {
 	if _, err := m.peer(chain); err != nil {
 		return err
 	}
-	f, err := load[Failure](m.tx, failureKey(chain))
+	f, err := load[Failure](m.tx, failureKey(chain, p.Checkpoint))
 	switch {
 	case err != nil:
 		return err
 	case f == nil:
-		return refuse(CodeUnknown, "%s has not failed", chain)
+		return refuse(CodeUnknown, "no failure of %s is about epoch %d", chain, p.Checkpoint)
 	case f.Covered != 0:
-		return refuse(CodeDuplicate, "the cover of %s is proven already", chain)
+		return refuse(CodeDuplicate, "the cover of %s at epoch %d is proven already", chain, p.Checkpoint)
+	case f.Settled != 0:
+		return refuse(CodeExpired, "the cover of %s at epoch %d was not proven in time", chain, p.Checkpoint)
 	}
 	cp, err := load[PeerCheckpoint](m.tx, checkpointKey(chain, f.Checkpoint))
 	if err != nil {
@@ -64,29 +110,58 @@ func (m *machine) proveCover(p *ProveCover) error {
 		return refuse(CodeMalformed, "nothing is to be proven of epoch 0")
 	}
 	f.Covered = 1
-	if err := save(m.tx, failureCoverKey(chain), cover); err != nil {
+	for _, s := range cover.Statements { // what the pool counts is what is captured
+		if string(s.Provider) == m.spec.ID {
+			f.Reference = s.Epoch + 1
+		}
+	}
+	if err := save(m.tx, failureCoverKey(chain, f.Checkpoint), cover); err != nil {
 		return err
 	}
-	return save(m.tx, failureKey(chain), f)
+	return save(m.tx, failureKey(chain, f.Checkpoint), f)
 }
 
-// settleFailure queues the execution of the backstops of a chain that has failed, once
-// nothing can be added to the offences that count.
+// settleFailure settles the next failures of a chain, in their order: it queues the
+// execution of the backstops of at most one, once nothing can be added to the offences that
+// count; and it gives up those whose Cover nobody could prove in one unbonding time, so
+// that they lock nothing for ever.
 func (m *machine) settleFailure(chain string) error {
-	f, err := load[Failure](m.tx, failureKey(chain))
-	if err != nil || f == nil || f.Settled != 0 || f.Covered == 0 || !m.params.EvidenceAge.Passed(f.Recorded, f.Time, m.epoch, m.now) {
+	settled, err := counter(m.tx, settledKey(chain))
+	if err != nil {
 		return err
 	}
-	cover, err := must[Cover](m.tx, failureCoverKey(chain))
+	next, err := failures(m.tx, chain, settled, settlesPerStep)
+	if err != nil {
+		return err
+	}
+	for i, f := range next {
+		wait := m.params.EvidenceAge
+		if f.Covered == 0 {
+			wait = m.params.Unbonding
+		}
+		if !wait.Passed(f.Recorded, f.Time, m.epoch, m.now) {
+			return nil
+		}
+		f.Settled = 1
+		if err := save(m.tx, failureKey(chain, f.Checkpoint), f); err != nil {
+			return err
+		}
+		setCounter(m.tx, settledKey(chain), settled+uint64(i)+1)
+		if f.Covered != 0 {
+			return m.drawBackstops(chain, f)
+		}
+	}
+	return nil
+}
+
+// drawBackstops queues the execution of the backstops behind a chain.
+func (m *machine) drawBackstops(chain string, f *Failure) error {
+	cover, err := must[Cover](m.tx, failureCoverKey(chain, f.Checkpoint))
 	if err != nil {
 		return err
 	}
 	paid, err := m.crossStakePays(chain, f, cover)
 	if err != nil {
-		return err
-	}
-	f.Settled = 1
-	if err := save(m.tx, failureKey(chain), f); err != nil {
 		return err
 	}
 	return m.queue(&Execution{
@@ -145,7 +220,7 @@ func (d *Draw) captured(p *part) *uint256.Int {
 
 // due is what a backstop pays: ⌊clamp((min(V, accepted) − F)/B, 0, 1)·r·captured⌋.
 func (d *Draw) due(l *lien, p *part) due {
-	owed := due{debt: zero(), captured: d.captured(p)}
+	owed := due{debt: zero(), captured: d.captured(p), fresh: d.Fresh != 0}
 	gap := Amount(d.Covered).Int()
 	if p.accepts.Lt(gap) {
 		gap.Set(&p.accepts)
@@ -246,8 +321,9 @@ func (m *machine) writeCover(set *attest.ValidatorSet) error {
 		if in == nil {
 			continue
 		}
-		virtual, slashable, backstop := convert(in, terms, own)
+		virtual, slashable, backstop := convert(&in.Statement, terms, own)
 		pool.Add(pool, backstop)
+		cover.Statements = append(cover.Statements, Counted{[]byte(chain), in.Epoch})
 		for id, x := range virtual {
 			e := entries[id]
 			if e == nil {
@@ -280,6 +356,8 @@ func (m *machine) writeCover(set *attest.ValidatorSet) error {
 // state is one word for a failure that is on its way to be settled.
 func (f *Failure) state() string {
 	switch {
+	case f.Settled != 0 && f.Covered == 0:
+		return "given up"
 	case f.Settled != 0:
 		return "settled"
 	case f.Covered != 0:

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/meshsec/meshsec/store/ledger"
@@ -54,7 +55,7 @@ func proveCover(t *testing.T, m *ledgertest.Mesh, chain, failed string) *ledger.
 	}
 	proof, err := m.Prove(failed, f.Checkpoint, ledger.CoverKey)
 	must(t, err)
-	op, err := ledger.NewProveCover(failed, proof)
+	op, err := ledger.NewProveCover(failed, f.Checkpoint, proof)
 	must(t, err)
 	return op
 }
@@ -201,17 +202,31 @@ func TestACoverIsProvenFromTheCheckpointThatCaptures(t *testing.T) {
 	}
 	early, err := m.Prove("beta", 3, ledger.CoverKey)
 	must(t, err)
-	op, err := ledger.NewProveCover("beta", early)
+	op, err := ledger.NewProveCover("beta", 3, early)
 	must(t, err)
 	refused(t, m, "alpha", ledger.CodeUnknown, op) // beta has not failed
 	fail(t, m)
-	refused(t, m, "alpha", ledger.CodeInvalid, op)
+	refused(t, m, "alpha", ledger.CodeUnknown, op) // not then
 	f, err := m.Reader("alpha").Failure("beta")
 	must(t, err)
+	op, err = ledger.NewProveCover("beta", f.Checkpoint, early)
+	must(t, err)
+	refused(t, m, "alpha", ledger.CodeInvalid, op)
 	other, err := m.Prove("beta", f.Checkpoint, ledger.ImportKey("alpha"))
 	must(t, err)
-	op, err = ledger.NewProveCover("beta", other)
+	op, err = ledger.NewProveCover("beta", f.Checkpoint, other)
 	must(t, err)
 	refused(t, m, "alpha", ledger.CodeInvalid, op)
 	epoch(t, m, "alpha", proveCover(t, m, "alpha", "beta"))
+}
+
+// A Cover has room for so many providers.
+func TestANetworkHasAtMost256Chains(t *testing.T) {
+	n := ledgertest.New(2, 1, nil).Manifest
+	for len(n.Chains) <= 256 {
+		n.Chains = append(n.Chains, n.Chains[0])
+	}
+	if err := n.Validate(); err == nil || !strings.Contains(err.Error(), "257 chains") {
+		t.Error(err)
+	}
 }

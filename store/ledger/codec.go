@@ -194,9 +194,9 @@ func NewReleaseEscrow(nonce uint64, consumer string, account AccountID, amount A
 }
 
 // NewProveCover brings the Cover of a failed chain; proof proves the record under
-// CoverKey in its ledger at the checkpoint that the failure names.
-func NewProveCover(chain string, proof []byte) (*Operation, error) {
-	return newOperation(KindProveCover, AccountID{}, 0, &ProveCover{[]byte(chain), proof})
+// CoverKey in its ledger at checkpoint, which a failure names.
+func NewProveCover(chain string, checkpoint uint64, proof []byte) (*Operation, error) {
+	return newOperation(KindProveCover, AccountID{}, 0, &ProveCover{[]byte(chain), checkpoint, proof})
 }
 
 // NewUnjail lets account's validator take part again, which was jailed in epoch.

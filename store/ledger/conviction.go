@@ -219,7 +219,7 @@ func (r *Reader) failed(params *Params, chain string) (*FailureView, error) {
 		Settles: params.EvidenceAge.end(f.Recorded, f.Time),
 	}
 	if f.Covered != 0 {
-		cover, err := must[Cover](r.view, failureCoverKey(chain))
+		cover, err := must[Cover](r.view, failureCoverKey(chain, f.Checkpoint))
 		if err != nil {
 			return nil, err
 		}

@@ -90,10 +90,10 @@ func (m *machine) submitFault(s *SubmitFault) error {
 	if err := m.refute(accused); err != nil {
 		return err
 	}
-	return m.haltIfFailed(fault, id, max(reference, later))
+	return m.haltIfFailed(fault, id)
 }
 
-// moment is a time by our own clock, and the epoch of ours that it belongs to.
+// moment is an epoch of a chain, and a time by its clock.
 type moment struct{ epoch, time uint64 }
 
 // offenceSet finds the set that signed the epoch of an offence, as this ledger
@@ -227,7 +227,10 @@ func (m *machine) references(chain string, epoch uint64, s *SubmitFault) (final,
 	if err != nil {
 		return 0, 0, err
 	}
-	base := min(peer.Final, epoch-1)
+	base, err := m.finalBefore(chain, peer, epoch)
+	if err != nil {
+		return 0, 0, err
+	}
 	for n := uint64(0); n < referenceSearch && n <= base; n++ {
 		cp, err := load[PeerCheckpoint](m.tx, checkpointKey(chain, base-n))
 		if err != nil {
@@ -436,8 +439,11 @@ func (m *machine) owesMore(off *Offender, q *severities) bool {
 }
 
 // haltIfFailed halts a peer of whose power a third was convicted within the
-// correlation window, and opens the failure that its backstops answer for.
-func (m *machine) haltIfFailed(f *Fault, id [32]byte, reference uint64) error {
+// correlation window, and opens the failures that its backstops answer for: around each
+// offence near to that of the fault, so that the order in which the proofs came decides
+// nothing. Whoever was convicted when the authority trusted the peer again after a failure
+// does not halt it once more; what he did before then can still be a failure.
+func (m *machine) haltIfFailed(f *Fault, id [32]byte) error {
 	chain := string(f.Chain)
 	if chain == m.spec.ID {
 		return nil // a chain's own ledger goes on: its peers decide what it is worth
@@ -446,16 +452,41 @@ func (m *machine) haltIfFailed(f *Fault, id [32]byte, reference uint64) error {
 	if err != nil {
 		return err
 	}
-	q := newSeverities(offs, m.params.Correlation).at(f.Epoch, f.Since, true)
-	if third := (fraction{uint256.NewInt(1), uint256.NewInt(3)}); q.compare(third) < 0 {
-		return nil
-	}
 	peer, err := m.peer(chain)
 	if err != nil {
 		return err
 	}
-	if err := m.halt(chain, peer, HaltConvicted); err != nil {
+	renewal, err := lastRenewal(m.tx, chain)
+	if err != nil {
 		return err
 	}
-	return m.openFailure(f, id, min(peer.Final, f.Epoch-1), reference)
+	window := m.params.Correlation
+	all, fresh := newSeverities(offs, window), newSeverities(offs[renewal.Forgiven:], window)
+	seen := map[moment]bool{}
+	for _, off := range offs {
+		for _, o := range off.Offences {
+			at := moment{o.Epoch, o.Time}
+			if seen[at] || !window.Near(f.Epoch, f.Since, o.Epoch, o.Time) {
+				continue
+			}
+			seen[at] = true
+			failed := fresh.third(at)
+			if failed {
+				if err := m.halt(chain, peer, HaltConvicted); err != nil {
+					return err
+				}
+			} else if o.Epoch > renewal.Epoch || !all.third(at) {
+				continue
+			}
+			if err := m.openFailure(chain, peer, id, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// third reports whether a third of the power was convicted of offences near a moment.
+func (s *severities) third(at moment) bool {
+	return s.at(at.epoch, at.time, true).compare(fraction{uint256.NewInt(1), uint256.NewInt(3)}) >= 0
 }

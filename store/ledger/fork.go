@@ -54,7 +54,7 @@ func forkChanges(v View, home, chain string, epoch uint64) (useless string, err 
 	if err != nil {
 		return "", err
 	}
-	trusted, err := counter(v, trustedKey(chain))
+	trusted, err := lastRenewal(v, chain)
 	switch {
 	case err != nil:
 		return "", err
@@ -62,8 +62,8 @@ func forkChanges(v View, home, chain string, epoch uint64) (useless string, err 
 		return fmt.Sprintf("the ledger does not know the chain %s", chain), nil
 	case peer.Halted != 0 && HaltReason(peer.Halted) != HaltStale:
 		return fmt.Sprintf("%s is halted already: %v", chain, HaltReason(peer.Halted)), nil
-	case epoch <= trusted:
-		return fmt.Sprintf("%s was trusted anew from epoch %d on, and has forked in epoch %d", chain, trusted, epoch), nil
+	case epoch <= trusted.Epoch:
+		return fmt.Sprintf("%s was trusted anew from epoch %d on, and has forked in epoch %d", chain, trusted.Epoch, epoch), nil
 	}
 	return "", nil
 }

@@ -41,9 +41,10 @@ var keyForms = []keyForm{
 	{"terms", []keyPart{chainPart}, decodeAs[Terms]},
 	{"peerset", []keyPart{chainPart}, decodeAs[PeerSet]},
 	{"cover", nil, decodeAs[Cover]},
-	{"failure", []keyPart{chainPart}, decodeAs[Failure]},
-	{"failed", []keyPart{chainPart}, decodeAs[Cover]},
-	{"trusted", []keyPart{chainPart}, decodeCount},
+	{"failure", []keyPart{chainPart, numberPart}, decodeAs[Failure]},
+	{"failed", []keyPart{chainPart, numberPart}, decodeAs[Cover]},
+	{"settled", []keyPart{chainPart}, decodeCount},
+	{"drawn", []keyPart{chainPart}, decodeCount},
 	{"escrow", []keyPart{chainPart}, decodeAmount},
 	{"participation", []keyPart{numberPart}, decodeAs[Participation]},
 	{"liveness", []keyPart{idPart}, decodeAs[Liveness]},
@@ -62,6 +63,10 @@ var keyForms = []keyForm{
 	{"liens", []keyPart{chainPart, idPart, numberPart}, decodeID},
 	{"offenders", []keyPart{chainPart}, decodeCount},
 	{"offenders", []keyPart{chainPart, numberPart}, decodeID},
+	{"failures", []keyPart{chainPart}, decodeCount},
+	{"failures", []keyPart{chainPart, numberPart}, decodeCount},
+	{"trusted", []keyPart{chainPart}, decodeCount},
+	{"trusted", []keyPart{chainPart, numberPart}, decodeAs[Renewal]},
 	{"open", nil, decodeCount},
 	{"open", []keyPart{numberPart}, decodeBytes},
 	{"signed", nil, decodeCount},
@@ -75,11 +80,11 @@ var keyForms = []keyForm{
 //	validator/<account>, key/<BLS key>, ckey/<type and key>, statement/<consumer>,
 //	import/<provider>, peer/<chain>, checkpoint/<chain>/17, fault/<id>,
 //	offender/<chain>/<account>, frozen/<chain>, params, pending, terms/<chain>,
-//	peerset/<chain>, cover, failure/<chain>, failed/<chain>, trusted/<chain>, escrow/<consumer>,
-//	participation/<epoch mod 4>, liveness/<account>
+//	peerset/<chain>, cover, failure/<chain>/17, failed/<chain>/17, settled/<chain>,
+//	drawn/<chain>, escrow/<consumer>, participation/<epoch mod 4>, liveness/<account>
 //
 // A list is its name (accounts, validators, faults, slashes, queue, open, signed,
-// liens/<consumer>/<validator>, offenders/<chain>), which has its length, and that
+// liens/<consumer>/<validator>, offenders/<chain>, failures/<chain>, trusted/<chain>), which has its length, and that
 // with a number, which is the item.
 func ParseKey(name string) ([]byte, error) {
 	words := strings.Split(name, "/")

@@ -48,9 +48,10 @@ func sampleKeys() map[string][][2]string {
 		"peerSetKey":       one(peerSetKey("beta"), "peerset/beta"),
 		"escrowKey":        one(escrowKey("beta"), "escrow/beta"),
 		"livenessKey":      one(livenessKey(id), "liveness/"+id.String()),
-		"failureKey":       one(failureKey("beta"), "failure/beta"),
-		"failureCoverKey":  one(failureCoverKey("beta"), "failed/beta"),
-		"trustedKey":       one(trustedKey("beta"), "trusted/beta"),
+		"failureKey":       one(failureKey("beta", 7), "failure/beta/7"),
+		"failureCoverKey":  one(failureCoverKey("beta", 7), "failed/beta/7"),
+		"settledKey":       one(settledKey("beta"), "settled/beta"),
+		"drawnKey":         one(drawnKey("beta"), "drawn/beta"),
 		"participationKey": one(participationKey(7), "participation/3"),
 		"openList":         items(openList, "open"),
 		"signedList":       items(signedList, "signed"),
@@ -61,6 +62,8 @@ func sampleKeys() map[string][][2]string {
 		"queueList":        items(queueList, "queue"),
 		"lienList":         items(lienList("beta", id), "liens/beta/"+id.String()),
 		"offenderList":     items(offenderList("beta"), "offenders/beta"),
+		"failureList":      items(failureList("beta"), "failures/beta"),
+		"trustList":        items(trustList("beta"), "trusted/beta"),
 	}
 }
 
@@ -174,7 +177,7 @@ func TestDescriptionsKnowEveryField(t *testing.T) {
 	for _, r := range []any{
 		Meta{}, Account{}, Lien{}, Statement{}, Import{}, Peer{}, PeerCheckpoint{}, Validator{}, SetRecord{},
 		Offender{}, Fault{}, Execution{}, Slash{}, attest.ValidatorSet{}, Params{}, PendingParams{}, Terms{}, PeerSet{},
-		Cover{}, Failure{}, Participation{}, Liveness{},
+		Cover{}, Failure{}, Renewal{}, Participation{}, Liveness{},
 	} {
 		look(reflect.TypeOf(r), "")
 	}

@@ -22,15 +22,17 @@ import "encoding/binary"
 //	fault/<id>                            Fault
 //	frozen/<chain>                        count of executions not finished
 //	cover                                 Cover of this chain
-//	failure/<chain>, failed/<chain>       Failure, the Cover that counts for it
-//	trusted/<chain>                       epoch from which the authority trusted it anew
+//	failure/<chain>/<checkpoint>          Failure
+//	failed/<chain>/<checkpoint>           the Cover that counts for it
+//	settled/<chain>                       count of failures that are settled
+//	drawn/<chain>                         our epoch in which its backstops were drawn last
 //	escrow/<consumer>                     amount that waits for the authority
 //	participation/<epoch mod 4>           Participation
 //	liveness/<account>                    Liveness
 //
 // and the lists (see list): accounts, validators, faults, slashes, queue,
-// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts), open and
-// signed (operations that wait).
+// liens/<consumer>/<validator> (accounts), offenders/<chain> (accounts), failures/<chain>
+// (checkpoints), trusted/<chain> (Renewal), open and signed (operations that wait).
 func key(prefix string, parts ...[]byte) []byte {
 	n := len(prefix)
 	for _, p := range parts {
@@ -70,9 +72,8 @@ func termsKey(chain string) []byte             { return key("terms", []byte(chai
 func peerSetKey(chain string) []byte           { return key("peerset", []byte(chain)) }
 func escrowKey(consumer string) []byte         { return key("escrow", []byte(consumer)) }
 func livenessKey(id AccountID) []byte          { return key("liveness", id[:]) }
-func trustedKey(chain string) []byte           { return key("trusted", []byte(chain)) }
-func failureKey(chain string) []byte           { return key("failure", []byte(chain)) }
-func failureCoverKey(chain string) []byte      { return key("failed", []byte(chain)) }
+func settledKey(chain string) []byte           { return key("settled", []byte(chain)) }
+func drawnKey(chain string) []byte             { return key("drawn", []byte(chain)) }
 func participationKey(epoch uint64) []byte {
 	return key("participation", num(epoch%participationSlots))
 }
@@ -83,6 +84,14 @@ func lienKey(id AccountID, consumer string) []byte {
 
 func checkpointKey(chain string, epoch uint64) []byte {
 	return key("checkpoint", []byte(chain), num(epoch))
+}
+
+func failureKey(chain string, checkpoint uint64) []byte {
+	return key("failure", []byte(chain), num(checkpoint))
+}
+
+func failureCoverKey(chain string, checkpoint uint64) []byte {
+	return key("failed", []byte(chain), num(checkpoint))
 }
 
 func offenderKey(chain string, id AccountID) []byte {
@@ -116,6 +125,8 @@ func lienList(consumer string, validator AccountID) list {
 }
 
 func offenderList(chain string) list { return list(key("offenders", []byte(chain))) }
+func failureList(chain string) list  { return list(key("failures", []byte(chain))) }
+func trustList(chain string) list    { return list(key("trusted", []byte(chain))) }
 
 func (l list) item(i uint64) []byte {
 	k := append(make([]byte, 0, len(l)+1+8), l...)

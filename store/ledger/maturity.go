@@ -18,8 +18,8 @@ func (m *machine) maturity() maturity {
 // longer be captured: the unbonding window has passed, no slash for the consumer waits,
 // and this ledger has followed the consumer that far, so that no offence it could answer
 // for is still unknown. A halted consumer is not followed: from its halt on our own clock
-// counts, so that a dead peer locks nothing for ever. A backstop stays until the failure
-// of its consumer is settled.
+// counts, so that a dead peer locks nothing for ever. A backstop stays until every
+// failure of its consumer is settled.
 func (m maturity) passed(consumer string, validator AccountID, epoch, time uint64) (bool, error) {
 	if !m.window.Passed(epoch, time, m.epoch, m.now) {
 		return false, nil
@@ -31,8 +31,7 @@ func (m maturity) passed(consumer string, validator AccountID, epoch, time uint6
 		return true, nil
 	}
 	if validator == Backstop {
-		f, err := load[Failure](m.view, failureKey(consumer))
-		if err != nil || f != nil && f.Settled == 0 {
+		if open, err := failing(m.view, consumer); err != nil || open {
 			return false, err
 		}
 	}

@@ -168,10 +168,11 @@ type TrustPeer struct {
 }
 
 // ProveCover brings the Cover of a failed chain: a trie proof of it under the ledger
-// root of the checkpoint that its failure names.
+// root of Checkpoint, an epoch of the chain that a failure names.
 type ProveCover struct {
-	Chain []byte `ssz-max:"50"`
-	Proof []byte `ssz-max:"98304"`
+	Chain      []byte `ssz-max:"50"`
+	Checkpoint uint64
+	Proof      []byte `ssz-max:"98304"`
 }
 
 // ReleaseEscrow pays what backstops of this chain paid for Consumer into an account.

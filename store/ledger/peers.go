@@ -293,7 +293,9 @@ func (m *machine) trustPeer(t *TrustPeer) error {
 	if _, err := verifiedSet(&t.Set, cp.ValidatorsRoot); err != nil {
 		return err
 	}
-	setCounter(m.tx, trustedKey(chain), cp.Epoch)
+	if err := m.renew(chain, peer, cp.Epoch); err != nil {
+		return err
+	}
 	root := cp.Root()
 	*peer = Peer{
 		Accepted: cp.Epoch, Confirmed: cp.Epoch, Final: cp.Epoch,
@@ -316,4 +318,51 @@ func (m *machine) trustPeer(t *TrustPeer) error {
 	// and they are not final.
 	nothing := Statement{Provider: []byte(chain), Consumer: []byte(m.spec.ID)}
 	return save(m.tx, ImportKey(chain), &Import{Epoch: cp.Epoch, Time: cp.Time, Statement: nothing})
+}
+
+// renew writes down from where a peer is trusted anew. If it had failed, the authority
+// forgives whoever has been convicted so far: they have no power any more, and can bring up
+// any number of old offences.
+func (m *machine) renew(chain string, peer *Peer, epoch uint64) error {
+	last, err := lastRenewal(m.tx, chain)
+	if err != nil {
+		return err
+	}
+	t := Renewal{Epoch: epoch, Final: peer.Final, Forgiven: last.Forgiven}
+	if r := HaltReason(peer.Halted); r == HaltConvicted || r == HaltRefuted {
+		if t.Forgiven, err = offenderList(chain).length(m.tx); err != nil {
+			return err
+		}
+	}
+	b, err := t.MarshalSSZ()
+	if err != nil {
+		return err
+	}
+	_, err = trustList(chain).push(m.tx, b)
+	return err
+}
+
+// lastRenewal is from where a peer was trusted anew last, the zero value if never.
+func lastRenewal(v View, chain string) (*Renewal, error) {
+	n, err := trustList(chain).length(v)
+	if err != nil || n == 0 {
+		return new(Renewal), err
+	}
+	return must[Renewal](v, trustList(chain).item(n-1))
+}
+
+// finalBefore is the last final epoch of a peer before an epoch. Of one that was trusted
+// anew there are records of epochs that never became final, and of a branch that was given
+// up.
+func (m *machine) finalBefore(chain string, peer *Peer, epoch uint64) (uint64, error) {
+	at := min(peer.Final, epoch-1)
+	n, err := trustList(chain).length(m.tx)
+	for ; err == nil && n > 0; n-- {
+		var t *Renewal
+		if t, err = must[Renewal](m.tx, trustList(chain).item(n-1)); err != nil || at >= t.Epoch {
+			break
+		}
+		at = min(at, t.Final)
+	}
+	return at, err
 }

@@ -89,7 +89,7 @@ func virtualStake(v View, p *Params, chains []string, ownStake *uint256.Int, now
 			return nil, err
 		}
 		if in != nil {
-			out[i], _, _ = convert(in, terms, ownStake)
+			out[i], _, _ = convert(&in.Statement, terms, ownStake)
 		}
 	}
 	return out, nil
@@ -97,7 +97,7 @@ func virtualStake(v View, p *Params, chains []string, ownStake *uint256.Int, now
 
 // counting is the statement of a provider that counts now, nil if none does: it was
 // imported, has not expired, and the provider is neither halted nor without terms.
-func counting(v View, p *Params, chain string, now uint64) (*Statement, *Terms, error) {
+func counting(v View, p *Params, chain string, now uint64) (*Import, *Terms, error) {
 	terms, err := load[Terms](v, termsKey(chain))
 	if err != nil || terms == nil {
 		return nil, nil, err
@@ -110,7 +110,7 @@ func counting(v View, p *Params, chain string, now uint64) (*Statement, *Terms, 
 	if err != nil || peer.Halted != 0 || in.Time+uint64(p.StatementExpiry) <= now {
 		return nil, nil, err
 	}
-	return &in.Statement, terms, nil
+	return in, terms, nil
 }
 
 // convert prices a statement (DESIGN §3.4): virtual stake is

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/holiman/uint256"
 
@@ -86,9 +87,34 @@ func (r *Reader) Pending() (*PendingView, error) {
 // Terms say how stake of a peer counts here, nil if it does not.
 func (r *Reader) Terms(chain string) (*Terms, error) { return load[Terms](r.view, termsKey(chain)) }
 
-// Failure is the last failure of a peer, nil if it never failed.
+// Failure is the first failure of a peer that is not settled, the last one if all are, nil
+// if it never failed.
 func (r *Reader) Failure(chain string) (*Failure, error) {
-	return load[Failure](r.view, failureKey(chain))
+	open, err := r.Failures(chain)
+	if err != nil || len(open) > 0 {
+		if err != nil {
+			return nil, err
+		}
+		return open[0], nil
+	}
+	n, err := failureList(chain).length(r.view)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	last, err := failures(r.view, chain, n-1, 1)
+	if err != nil {
+		return nil, err
+	}
+	return last[0], nil
+}
+
+// Failures are those of a peer that are not settled, in the order in which they will be.
+func (r *Reader) Failures(chain string) ([]*Failure, error) {
+	settled, err := counter(r.view, settledKey(chain))
+	if err != nil {
+		return nil, err
+	}
+	return failures(r.view, chain, settled, math.MaxUint64)
 }
 
 // Participation is who is recorded as absent in an epoch of this chain, nil if none of

@@ -58,7 +58,7 @@ type Part struct {
 	Unbonding []Unbonding `ssz-max:"16"`  // nominal, in order of release
 	Slashed   [32]byte    `ssz-size:"32"` // of the nominal amount, since it was last settled
 	Captured  []Captured  `ssz-max:"64"`  // what it was, epoch by epoch, while it can be captured
-	Taken     [32]byte    `ssz-size:"32"` // by slashes, ever: the debt already paid
+	Taken     [32]byte    `ssz-size:"32"` // by slashes, ever: the debt already paid; of the backstop, of what it was when it was last drawn anew
 	Accepts   [32]byte    `ssz-size:"32"` // of the backstop: the largest covered value that it stands for
 }
 
@@ -222,6 +222,7 @@ type Execution struct {
 // amount (DESIGN §3.5), all three in base units of that chain.
 type Draw struct {
 	Reference uint64   // our epoch whose statement is captured, +1; 0 = none
+	Fresh     uint8    // 1: that statement is newer than all draws before, which left out of it what they took
 	Covered   [32]byte `ssz-size:"32"` // V
 	Paid      [32]byte `ssz-size:"32"` // F, by the cross-stake on the offenders
 	Pool      [32]byte `ssz-size:"32"` // B, Σ r·b over all backstops
@@ -231,9 +232,16 @@ type Draw struct {
 // behind it, priced as virtual stake in its own base units. The ledgers of its
 // providers read it when the chain has failed.
 type Cover struct {
-	Value   [32]byte      `ssz-size:"32"` // the covered value in force
-	Pool    [32]byte      `ssz-size:"32"` // Σ r·b over the backstops of all providers
-	Entries []*CoverEntry `ssz-max:"512"` // sorted by Validator
+	Value      [32]byte      `ssz-size:"32"` // the covered value in force
+	Pool       [32]byte      `ssz-size:"32"` // Σ r·b over the backstops of all providers
+	Entries    []*CoverEntry `ssz-max:"512"` // sorted by Validator
+	Statements []Counted     `ssz-max:"256"` // that all this was computed from, sorted by Provider
+}
+
+// Counted names a statement that counts.
+type Counted struct {
+	Provider []byte `ssz-max:"50"`
+	Epoch    uint64 // of the provider
 }
 
 // CoverEntry is the cross-stake on one validator.
@@ -243,18 +251,25 @@ type CoverEntry struct {
 	Slashable [32]byte `ssz-size:"32"` // Σ r·virtual
 }
 
-// Failure is a peer of whose power a third was convicted, until its backstops are
-// settled.
+// Failure is a peer of whose power a third was convicted around one of its epochs, until
+// its backstops are settled.
 type Failure struct {
 	Fault      [32]byte `ssz-size:"32"` // that completed the third
-	Epoch      uint64   // of the peer, of that fault's offence
+	Epoch      uint64   // of the peer, of the offence that a third offended near to
 	Since      uint64   // time of the checkpoint before it
 	Recorded   uint64   // our epoch
 	Time       uint64
 	Checkpoint uint64 // the peer's epoch whose Cover counts
-	Reference  uint64 // our epoch whose statement that captures, +1; 0 = none
+	Reference  uint64 // our epoch whose statement that Cover counts, +1; 0 = none
 	Covered    uint8  // 1 once the Cover is proven here
-	Settled    uint8  // 1 once the execution is queued
+	Settled    uint8  // 1 once the execution is queued, or the Cover was not proven in time
+}
+
+// Renewal is a checkpoint from which the authority has trusted a peer anew.
+type Renewal struct {
+	Epoch    uint64 // of the peer
+	Final    uint64 // its last final epoch before: those between the two never became final
+	Forgiven uint64 // so many of its offenders, the first of the list, had been convicted when it had failed and was trusted all the same
 }
 
 // Slash is what one execution took from one part of one lien.

@@ -72,7 +72,9 @@ func fullStatement(t *testing.T) (m *machine, owner AccountID, validators [4]Acc
 
 // owing is what a part owes in all.
 func owing(debt uint64) func(*lien, *part) due {
-	return func(*lien, *part) due { return due{uint256.NewInt(debt), uint256.NewInt(debt), One} }
+	return func(*lien, *part) due {
+		return due{debt: uint256.NewInt(debt), captured: uint256.NewInt(debt), ratio: One}
+	}
 }
 
 // bondedBehind is what of an account's lien to beta counts behind a validator.

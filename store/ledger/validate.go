@@ -16,6 +16,9 @@ func (m *Manifest) Validate() error {
 	if len(m.Chains) == 0 {
 		return fmt.Errorf("manifest: it names no chain")
 	}
+	if len(m.Chains) > maxChains {
+		return fmt.Errorf("manifest: it names %d chains, more than %d", len(m.Chains), maxChains)
+	}
 	if m.Genesis == 0 {
 		return fmt.Errorf("manifest: genesis_time is missing")
 	}
@@ -40,6 +43,9 @@ func (m *Manifest) Validate() error {
 	}
 	return nil
 }
+
+// maxChains is how many chains a network has at most: a Cover names a statement of each.
+const maxChains = 256
 
 // longestExpiry is the longest statement_expiry of all chains.
 func (m *Manifest) longestExpiry() (longest Duration) {
