@@ -44,7 +44,11 @@ The names of records, with ids and keys in hex and numbers in decimal:
   checkpoint/CHAIN/EPOCH       an accepted checkpoint of another chain
   fault/FAULT                  a recorded fault
   offender/CHAIN/ACCOUNT       a convicted validator
-  frozen/CHAIN                 how many executions against it have not finished
+  frozen/CHAIN/ACCOUNT         how many executions against an offender have not finished
+  cover                        what stands behind this chain
+  failures/CHAIN               how often a chain has failed; with /NUMBER the epoch whose cover counts
+  failure/CHAIN/EPOCH failed/CHAIN/EPOCH
+                               such a failure, and the cover, once it is proven
   accounts validators faults slashes queue liens/CONSUMER/VALIDATOR offenders/CHAIN
                                the length of a list, and with /NUMBER an item of it
 

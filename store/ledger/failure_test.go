@@ -268,3 +268,38 @@ func TestABranchThatWasGivenUpCoversNothing(t *testing.T) {
 		t.Errorf("no failure around epoch %d: %+v", before.Accepted, open)
 	}
 }
+
+// Whoever is convicted of one offence after the other, for next to nothing, holds up those
+// behind him, and nobody else who stands behind his chain.
+func TestAFaultFreezesOnlyWhatStandsBehindItsOffender(t *testing.T) {
+	m := play(t, 2, 4, nil)
+	crossPledge(t, m)
+	rounds(t, m, 8)
+	v := m.Chains[0].Validators[0] // behind validator 0 of beta
+	own := signedBy(t, m, "alpha", v.Account)
+	nonce := func() uint64 { return nonceOf(t, m, "alpha", v.ID) }
+	behind := m.Chains[0].Validators[offenderIndex]
+	doubleVotes(t, m, m.Head("beta").Checkpoint.Epoch-1, []int{offenderIndex}, "alpha")
+	epoch(t, m, "alpha", own(ledger.NewRelease(v.ID, nonce(), "beta", m.Chains[1].Validators[0].ID, ledger.Units(300_000))))
+	refused(t, m, "alpha", ledger.CodeFrozen, signedBy(t, m, "alpha", behind.Account)(
+		ledger.NewRelease(behind.ID, nonceOf(t, m, "alpha", behind.ID), "beta", offender(m).ID, ledger.Units(300_000))))
+	rounds(t, m, 40) // more than the 180 s of unbonding
+	doubleVotes(t, m, m.Head("beta").Checkpoint.Epoch-1, []int{3}, "alpha")
+	epoch(t, m, "alpha", own(ledger.NewWithdraw(v.ID, nonce(), ledger.Units(1))))
+	if l := lienTo(t, m, v.ID, m.Chains[1].Validators[0].ID); !l.Amount.IsZero() {
+		t.Errorf("still locked: %+v", l)
+	}
+}
+
+func lienTo(t *testing.T, m *ledgertest.Mesh, account, validator ledger.AccountID) ledger.LienView {
+	t.Helper()
+	liens, err := m.Reader("alpha").Liens()
+	must(t, err)
+	for _, l := range liens {
+		if l.Account == account && l.Validator == validator {
+			return l
+		}
+	}
+	t.Fatal("no such lien")
+	return ledger.LienView{}
+}

@@ -410,7 +410,8 @@ func (m *machine) queueGrown(chain string, fault [32]byte) error {
 	return nil
 }
 
-// queue adds an execution, and freezes what is behind its chain until it has finished.
+// queue adds an execution, and freezes what is behind its offender, or the backstops of its
+// chain, until it has finished.
 func (m *machine) queue(e *Execution) error {
 	n, err := queueList.length(m.tx)
 	if err != nil {
@@ -420,7 +421,7 @@ func (m *machine) queue(e *Execution) error {
 		return err
 	}
 	setCounter(m.tx, queueList, n+1)
-	key := frozenKey(string(e.Chain))
+	key := frozenKey(string(e.Chain), e.Account)
 	frozen, err := counter(m.tx, key)
 	if err != nil {
 		return err

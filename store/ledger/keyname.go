@@ -35,7 +35,7 @@ var keyForms = []keyForm{
 	{"checkpoint", []keyPart{chainPart, numberPart}, decodeAs[PeerCheckpoint]},
 	{"offender", []keyPart{chainPart, idPart}, decodeAs[Offender]},
 	{"fault", []keyPart{idPart}, decodeAs[Fault]},
-	{"frozen", []keyPart{chainPart}, decodeCount},
+	{"frozen", []keyPart{chainPart, idPart}, decodeCount},
 	{"params", nil, decodeAs[Params]},
 	{"pending", nil, decodeAs[PendingParams]},
 	{"terms", []keyPart{chainPart}, decodeAs[Terms]},
@@ -79,7 +79,7 @@ var keyForms = []keyForm{
 //	meta, set, set/17, account/<account>, lien/<account>/<consumer>,
 //	validator/<account>, key/<BLS key>, ckey/<type and key>, statement/<consumer>,
 //	import/<provider>, peer/<chain>, checkpoint/<chain>/17, fault/<id>,
-//	offender/<chain>/<account>, frozen/<chain>, params, pending, terms/<chain>,
+//	offender/<chain>/<account>, frozen/<chain>/<account>, params, pending, terms/<chain>,
 //	peerset/<chain>, cover, failure/<chain>/17, failed/<chain>/17, settled/<chain>,
 //	drawn/<chain>, escrow/<consumer>, participation/<epoch mod 4>, liveness/<account>
 //

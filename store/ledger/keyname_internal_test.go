@@ -35,7 +35,7 @@ func sampleKeys() map[string][][2]string {
 		"consensusKeyKey":  one(consensusKeyKey(1, bls[:32]), "ckey/01"+strings.Repeat("2f", 32)),
 		"peerKey":          one(peerKey("beta"), "peer/beta"),
 		"faultKey":         one(faultKey(id), "fault/"+id.String()),
-		"frozenKey":        one(frozenKey("beta"), "frozen/beta"),
+		"frozenKey":        one(frozenKey("beta", id), "frozen/beta/"+id.String()),
 		"lienKey":          one(lienKey(id, "beta"), "lien/"+id.String()+"/beta"),
 		"checkpointKey":    one(checkpointKey("beta", 1<<40), "checkpoint/beta/1099511627776"),
 		"offenderKey":      one(offenderKey("beta", id), "offender/beta/"+id.String()),

@@ -20,7 +20,7 @@ import "encoding/binary"
 //	checkpoint/<chain>/<epoch>            PeerCheckpoint
 //	offender/<chain>/<account>            Offender
 //	fault/<id>                            Fault
-//	frozen/<chain>                        count of executions not finished
+//	frozen/<chain>/<account>              count of executions against an offender not finished
 //	cover                                 Cover of this chain
 //	failure/<chain>/<checkpoint>          Failure
 //	failed/<chain>/<checkpoint>           the Cover that counts for it
@@ -67,7 +67,6 @@ func blsKeyKey(k []byte) []byte                { return key("key", k) }
 func consensusKeyKey(t uint8, k []byte) []byte { return key("ckey", append([]byte{t}, k...)) }
 func peerKey(chain string) []byte              { return key("peer", []byte(chain)) }
 func faultKey(id [32]byte) []byte              { return key("fault", id[:]) }
-func frozenKey(chain string) []byte            { return key("frozen", []byte(chain)) }
 func termsKey(chain string) []byte             { return key("terms", []byte(chain)) }
 func peerSetKey(chain string) []byte           { return key("peerset", []byte(chain)) }
 func escrowKey(consumer string) []byte         { return key("escrow", []byte(consumer)) }
@@ -92,6 +91,10 @@ func failureKey(chain string, checkpoint uint64) []byte {
 
 func failureCoverKey(chain string, checkpoint uint64) []byte {
 	return key("failed", []byte(chain), num(checkpoint))
+}
+
+func frozenKey(chain string, offender AccountID) []byte {
+	return key("frozen", []byte(chain), offender[:])
 }
 
 func offenderKey(chain string, id AccountID) []byte {

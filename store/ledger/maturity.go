@@ -15,7 +15,7 @@ func (m *machine) maturity() maturity {
 }
 
 // passed reports whether what was given up behind validator in our epoch at time can no
-// longer be captured: the unbonding window has passed, no slash for the consumer waits,
+// longer be captured: the unbonding window has passed, no slash of the validator waits,
 // and this ledger has followed the consumer that far, so that no offence it could answer
 // for is still unknown. A halted consumer is not followed: from its halt on our own clock
 // counts, so that a dead peer locks nothing for ever. A backstop stays until every
@@ -24,7 +24,7 @@ func (m maturity) passed(consumer string, validator AccountID, epoch, time uint6
 	if !m.window.Passed(epoch, time, m.epoch, m.now) {
 		return false, nil
 	}
-	if frozen, err := counter(m.view, frozenKey(consumer)); err != nil || frozen > 0 {
+	if frozen, err := counter(m.view, frozenKey(consumer, validator)); err != nil || frozen > 0 {
 		return false, err
 	}
 	if consumer == m.home {

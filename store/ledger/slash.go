@@ -88,11 +88,11 @@ func (m *machine) execute(i uint64, spent *Spent) (progress, error) {
 	if err := save(m.tx, queueList.item(i), e); err != nil {
 		return waiting, err
 	}
-	frozen, err := counter(m.tx, frozenKey(chain))
+	frozen, err := counter(m.tx, frozenKey(chain, offender))
 	if err != nil {
 		return waiting, err
 	}
-	setCounter(m.tx, frozenKey(chain), frozen-1)
+	setCounter(m.tx, frozenKey(chain, offender), frozen-1)
 	return finished, nil
 }
 

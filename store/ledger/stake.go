@@ -107,14 +107,12 @@ func (m *machine) openAccount(id AccountID) (*vault, error) {
 	return &vault{id: id, account: new(Account), collateral: zero()}, nil
 }
 
-// withdraw takes out free collateral.
+// withdraw takes out free collateral. It may while a slash waits: what can be taken is not
+// free.
 func (m *machine) withdraw(v *vault, w *Withdraw) error {
 	amount := Amount(w.Amount).Int()
 	if amount.IsZero() {
 		return refuse(CodeLimit, "the amount is zero")
-	}
-	if err := m.checkFrozen(v); err != nil {
-		return err
 	}
 	if free := v.free(); amount.Gt(free) {
 		return refuse(CodeVault, "only %s of the collateral %s is free", free.Dec(), v.collateral.Dec())
@@ -124,21 +122,6 @@ func (m *machine) withdraw(v *vault, w *Withdraw) error {
 		meta.Collateral = NewAmount(new(uint256.Int).Sub(Amount(meta.Collateral).Int(), amount))
 		meta.Withdrawn = NewAmount(new(uint256.Int).Add(Amount(meta.Withdrawn).Int(), amount))
 	})
-}
-
-// checkFrozen refuses while a slash waits that may touch the account: nothing
-// leaves until its cursor has passed.
-func (m *machine) checkFrozen(v *vault) error {
-	for _, l := range v.liens {
-		n, err := counter(m.tx, frozenKey(l.consumer))
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return refuse(CodeFrozen, "a fault on %s is being judged: collateral behind it stays until it is executed", l.consumer)
-		}
-	}
-	return nil
 }
 
 // pledge creates or enlarges a part of a lien.
@@ -258,12 +241,14 @@ func (m *machine) checkSmallest(amount *uint256.Int, ratio uint64) error {
 // release starts the unbonding of part of a lien.
 func (m *machine) release(v *vault, r *Release) error {
 	consumer, amount := string(r.Consumer), Amount(r.Amount).Int()
-	if err := m.checkFrozen(v); err != nil {
-		return err
-	}
 	l := v.lien(consumer)
 	if l == nil {
 		return refuse(CodeUnknown, "the account has no lien to %s", consumer)
+	}
+	if n, err := counter(m.tx, frozenKey(consumer, r.Validator)); err != nil {
+		return err
+	} else if n > 0 {
+		return refuse(CodeFrozen, "a fault of %v on %s is being judged: collateral behind him stays until it is executed", AccountID(r.Validator), consumer)
 	}
 	p := l.part(r.Validator)
 	if p == nil || p.bonded.IsZero() {

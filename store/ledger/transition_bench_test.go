@@ -166,7 +166,7 @@ func BenchmarkSlash(b *testing.B) {
 						root()
 					}
 					c.epoch++
-					if n, err := counter(c.state, frozenKey("alpha")); err != nil || n == 0 {
+					if n, err := counter(c.state, frozenKey("alpha", id(1))); err != nil || n == 0 {
 						break
 					}
 				}

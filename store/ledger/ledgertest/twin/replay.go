@@ -126,26 +126,26 @@ func (l *Ledger) owner(id ID, run func(*account) bool) bool {
 
 func (l *Ledger) dropMatured(a *account) {
 	for name, x := range a.liens {
-		for _, p := range x.parts {
+		for validator, p := range x.parts {
 			kept := p.slots[:1]
 			for _, s := range p.slots[1:] {
-				if !l.over(name, s.epoch, s.time) {
+				if !l.over(name, validator, s.epoch, s.time) {
 					kept = append(kept, s)
 				}
 			}
 			p.slots = kept
-			l.forget(name, p)
+			l.forget(name, validator, p)
 		}
 	}
 }
 
 // over reports whether what was given up then has left, and answers for nothing
 // any more: the unbonding time and as many epochs have passed, for a peer this
-// ledger has followed it that far, and no slash for the consumer waits.
-func (l *Ledger) over(consumer string, epoch, time uint64) bool {
+// ledger has followed it that far, and no slash of the validator waits.
+func (l *Ledger) over(consumer string, validator ID, epoch, time uint64) bool {
 	u := l.rules.Params.Unbonding
 	switch {
-	case l.epoch-epoch < u.Epochs || l.time-time < uint64(u.Time), l.frozen(consumer):
+	case l.epoch-epoch < u.Epochs || l.time-time < uint64(u.Time), l.frozen(consumer, validator):
 		return false
 	case consumer == l.rules.Home:
 		return true
@@ -158,7 +158,7 @@ func (l *Ledger) over(consumer string, epoch, time uint64) bool {
 }
 
 func (l *Ledger) withdraw(a *account, amount *big.Int) bool {
-	if l.pausedFor(a) || amount.Sign() == 0 {
+	if amount.Sign() == 0 {
 		return false
 	}
 	most, _ := a.largest()
@@ -221,7 +221,7 @@ func (l *Ledger) exposedNominal(a *account) *big.Rat {
 
 func (l *Ledger) release(a *account, e Release) bool {
 	x := a.liens[e.Consumer]
-	if l.pausedFor(a) || e.Amount.Sign() == 0 || x == nil || x.parts[e.Validator] == nil {
+	if l.frozen(e.Consumer, e.Validator) || e.Amount.Sign() == 0 || x == nil || x.parts[e.Validator] == nil {
 		return false
 	}
 	p := x.parts[e.Validator]
@@ -248,8 +248,8 @@ func (r *Rules) tooSmall(bonded *big.Int, ratio *big.Rat) bool {
 // forget counts the entries of a part's history that are over, and stay so when
 // the next slash waits. They are kept, so that a slash that should not reach back to
 // them, and does, shows.
-func (l *Ledger) forget(consumer string, p *part) {
-	for p.over+1 < len(p.history) && l.over(consumer, p.history[p.over+1].epoch, p.history[p.over+1].time) {
+func (l *Ledger) forget(consumer string, validator ID, p *part) {
+	for p.over+1 < len(p.history) && l.over(consumer, validator, p.history[p.over+1].epoch, p.history[p.over+1].time) {
 		p.over++
 	}
 }
@@ -288,21 +288,10 @@ func (l *Ledger) tombstoned(chain string, validator ID) bool {
 	return false
 }
 
-// frozen reports whether a slash for this consumer waits.
-func (l *Ledger) frozen(consumer string) bool {
+// frozen reports whether a slash of this validator waits.
+func (l *Ledger) frozen(consumer string, validator ID) bool {
 	for _, x := range l.waiting {
-		if x.chain == consumer {
-			return true
-		}
-	}
-	return false
-}
-
-// pausedFor reports whether an account's collateral must stay: it has a lien to a
-// consumer for which a slash waits.
-func (l *Ledger) pausedFor(a *account) bool {
-	for name := range a.liens {
-		if l.frozen(name) {
+		if x.chain == consumer && x.validator == validator {
 			return true
 		}
 	}
@@ -356,10 +345,22 @@ func (l *Ledger) stopped(chain string) bool {
 	return ok
 }
 
-// failed reports whether a third of a chain's power was convicted near a fault. Where
-// shares had to be rounded, each counts one unit more.
+// near reports whether two faults add up.
+func (l *Ledger) near(f, at *Fault) bool {
+	w := l.rules.Params.Correlation
+	return f.Chain == at.Chain &&
+		(max(f.Epoch, at.Epoch)-min(f.Epoch, at.Epoch) <= w.Epochs || max(f.Since, at.Since)-min(f.Since, at.Since) <= uint64(w.Time))
+}
+
+// failed reports whether a third of a chain's power was convicted near an offence that is
+// near to a fault. Where shares had to be rounded, each counts one unit more.
 func (l *Ledger) failed(f *Fault) bool {
-	return l.severity(f, true).Cmp(big.NewRat(1, 3)) >= 0
+	for _, o := range l.offences {
+		if l.near(o.fault, f) && l.severity(o.fault, true).Cmp(big.NewRat(1, 3)) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *Ledger) queue(o *offence, f *Fault) {
@@ -374,11 +375,9 @@ func (l *Ledger) queue(o *offence, f *Fault) {
 // severity is the sum of the largest share of each offender near a fault:
 // exact where all are shares of one total, else each rounded down to 18 digits, or up.
 func (l *Ledger) severity(at *Fault, up bool) *big.Rat {
-	largest, w := map[ID]Offender{}, l.rules.Params.Correlation
+	largest := map[ID]Offender{}
 	for _, o := range l.offences {
-		f := o.fault
-		near := max(f.Epoch, at.Epoch)-min(f.Epoch, at.Epoch) <= w.Epochs || max(f.Since, at.Since)-min(f.Since, at.Since) <= uint64(w.Time)
-		if f.Chain != at.Chain || !near {
+		if !l.near(o.fault, at) {
 			continue
 		}
 		old, known := largest[o.offender.Validator]
@@ -489,7 +488,7 @@ func (l *Ledger) note(a *account) {
 			if n > 0 && p.history[n-1].epoch == l.epoch {
 				p.history = p.history[:n-1]
 			} else {
-				l.forget(name, p)
+				l.forget(name, v, p)
 			}
 			p.history = append(p.history, entry{l.epoch, l.time, amounts[0]})
 		}
