@@ -385,10 +385,14 @@ func bounded(t testing.TB, chain string, slashes []ledger.SlashView) {
 		account   ledger.AccountID
 		consumer  string
 		validator ledger.AccountID
+		failure   string // of a backstop, which each may draw on what the ones before left
 	}
 	taken, debt := map[part]*big.Int{}, map[part]*big.Int{}
 	for _, s := range slashes {
-		k := part{s.Account, s.Consumer, s.Validator}
+		k := part{s.Account, s.Consumer, s.Validator, ""}
+		if s.Validator == ledger.Backstop {
+			k.failure = string(s.Fault)
+		}
 		if taken[k] == nil {
 			taken[k], debt[k] = new(big.Int), new(big.Int)
 		}

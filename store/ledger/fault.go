@@ -462,7 +462,11 @@ func (m *machine) haltIfFailed(f *Fault, id [32]byte) error {
 		return err
 	}
 	window := m.params.Correlation
-	all, fresh := newSeverities(offs, window), newSeverities(offs[renewal.Forgiven:], window)
+	all := newSeverities(offs, window)
+	fresh := all
+	if renewal.Forgiven > 0 {
+		fresh = newSeverities(offs[renewal.Forgiven:], window)
+	}
 	seen := map[moment]bool{}
 	for _, off := range offs {
 		for _, o := range off.Offences {
