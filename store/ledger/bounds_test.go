@@ -253,6 +253,9 @@ func TestALongSlashGoesOnFromItsCursor(t *testing.T) {
 	withdraw := func() *ledger.Operation {
 		return signedBy(t, m, "alpha", keys[delegators-1])(ledger.NewWithdraw(last, 1, ledger.Units(1)))
 	}
+	release := func() *ledger.Operation {
+		return signedBy(t, m, "alpha", keys[delegators-1])(ledger.NewRelease(last, 1, "alpha", m.Chains[0].Validators[2].ID, ledger.Units(1)))
+	}
 	count := func() uint64 {
 		n, err := m.Reader("alpha").SlashCount()
 		must(t, err)
@@ -264,7 +267,8 @@ func TestALongSlashGoesOnFromItsCursor(t *testing.T) {
 		if rounds > 10 {
 			t.Fatal("it never ends")
 		}
-		refused(t, m, "alpha", ledger.CodeFrozen, withdraw())
+		refused(t, m, "alpha", ledger.CodeFrozen, release())
+		refused(t, m, "alpha", ledger.CodeVault, withdraw())
 		n := count()
 		epoch(t, m, "alpha")
 		if count() > n+16 {
