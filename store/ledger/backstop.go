@@ -24,17 +24,9 @@ import (
 // settlesPerStep bounds the failures that one step gives up.
 const settlesPerStep = 16
 
-// openFailure begins the failure of a peer around an offence in one of its epochs. There is
-// one for each checkpoint that captures.
-func (m *machine) openFailure(chain string, peer *Peer, fault [32]byte, at moment) error {
-	checkpoint, err := m.finalBefore(chain, peer, at.epoch)
-	if err != nil {
-		return err
-	}
-	old, err := load[Failure](m.tx, failureKey(chain, checkpoint))
-	if err != nil || old != nil {
-		return err
-	}
+// openFailure begins the failure of a peer around an offence in one of its epochs, about the
+// checkpoint that captures. There is one for each.
+func (m *machine) openFailure(chain string, checkpoint uint64, fault [32]byte, at moment) error {
 	if _, err := failureList(chain).push(m.tx, binary.LittleEndian.AppendUint64(nil, checkpoint)); err != nil {
 		return err
 	}

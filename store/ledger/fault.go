@@ -475,16 +475,28 @@ func (m *machine) haltIfFailed(f *Fault, id [32]byte) error {
 				continue
 			}
 			seen[at] = true
-			failed := fresh.third(at)
-			if failed {
+			checkpoint, err := m.finalBefore(chain, peer, at.epoch)
+			if err != nil {
+				return err
+			}
+			known, err := load[Failure](m.tx, failureKey(chain, checkpoint))
+			if err != nil {
+				return err
+			}
+			if known != nil && HaltReason(peer.Halted).gravity() >= HaltConvicted.gravity() {
+				continue // it could do no more, and to find out would be dear
+			}
+			if fresh.third(at) {
 				if err := m.halt(chain, peer, HaltConvicted); err != nil {
 					return err
 				}
 			} else if o.Epoch > renewal.Epoch || !all.third(at) {
 				continue
 			}
-			if err := m.openFailure(chain, peer, id, at); err != nil {
-				return err
+			if known == nil {
+				if err := m.openFailure(chain, checkpoint, id, at); err != nil {
+					return err
+				}
 			}
 		}
 	}
