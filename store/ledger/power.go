@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/holiman/uint256"
@@ -17,13 +18,10 @@ type member struct {
 	power   *uint256.Int
 }
 
-// powers computes the power of every registered validator that was neither convicted
-// nor jailed: own stake plus what the statements in force give it (DESIGN §3.4).
+// powers computes the power of every registered validator that has stake behind it and was
+// neither convicted nor jailed: own stake plus what the statements in force give it (DESIGN
+// §3.4). They are those that the statements name, however many have registered.
 func (m *machine) powers() ([]*member, error) {
-	ids, err := validatorList.accounts(m.tx)
-	if err != nil {
-		return nil, err
-	}
 	own := map[AccountID]*uint256.Int{}
 	total := zero()
 	home, err := load[Statement](m.tx, StatementKey(m.spec.ID))
@@ -40,8 +38,12 @@ func (m *machine) powers() ([]*member, error) {
 	if err != nil {
 		return nil, err
 	}
+	named := maps.Clone(own)
+	for _, byValidator := range virtual {
+		maps.Copy(named, byValidator)
+	}
 	var out []*member
-	for _, id := range ids {
+	for _, id := range slices.SortedFunc(maps.Keys(named), func(a, b AccountID) int { return bytes.Compare(a[:], b[:]) }) {
 		off, err := load[Offender](m.tx, offenderKey(m.spec.ID, id))
 		if err != nil {
 			return nil, err
@@ -49,11 +51,11 @@ func (m *machine) powers() ([]*member, error) {
 		if off != nil {
 			continue
 		}
-		rec, err := must[Validator](m.tx, validatorKey(id))
+		rec, err := load[Validator](m.tx, validatorKey(id))
 		if err != nil {
 			return nil, err
 		}
-		if rec.Jailed != 0 {
+		if rec == nil || rec.Jailed != 0 {
 			continue
 		}
 		p := &member{account: id, rec: rec, own: zero(), power: zero()}

@@ -6,9 +6,6 @@ import (
 	"github.com/meshsec/meshsec/attest"
 )
 
-// maxValidators is how many accounts may ever register on one chain.
-const maxValidators = 4096
-
 // Limits of one account (DESIGN §3.3).
 const (
 	maxConsumers = 64
@@ -52,12 +49,8 @@ func (m *machine) bind(id AccountID, r *attest.Registration) error {
 		return err
 	}
 	if old == nil {
-		n, err := validatorList.push(m.tx, id[:])
-		if err != nil {
+		if _, err := validatorList.push(m.tx, id[:]); err != nil {
 			return err
-		}
-		if n >= maxValidators {
-			return refuse(CodeLimit, "%d validators are registered already", maxValidators)
 		}
 	}
 	return save(m.tx, validatorKey(id), &Validator{Key: r.Key, KeyType: r.ConsensusKey.Type, ConsensusKey: r.ConsensusKey.Bytes})
