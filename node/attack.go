@@ -16,6 +16,38 @@ import (
 // forgotten first. Other nodes of the chain have the same ones.
 const maxAttacks = 64
 
+// recallEpochs is how many epochs back they are looked for after a start.
+const recallEpochs = 128
+
+// recall finds the attacks again that a node was waiting with when it ended. They are not
+// written down: as long as their epoch has no certificate, the block with the evidence, which
+// is no earlier, is one of an epoch without one. What is further back, or what the chain's
+// node has forgotten, is left to others. An error is that of the follower.
+func (h *home) recall(ctx context.Context, c chain.Chain) error {
+	head := h.execution.store.Head(h.spec.ID)
+	from := max(h.execution.store.Certified(h.spec.ID), head.Epoch-min(head.Epoch, recallEpochs))
+	if from >= head.Epoch {
+		return nil
+	}
+	found := errors.New("that was the last one")
+	f := chain.Follower{Next: from*h.spec.EpochBlocks + 1, Poll: h.poll, Trouble: h.trouble}
+	err := f.Run(ctx, c, func(b chain.Block) error {
+		for _, e := range b.Evidence {
+			if e.Attack != nil {
+				h.attacked(e.Attack)
+			}
+		}
+		if b.Height == head.Checkpoint.Height {
+			return found
+		}
+		return nil
+	})
+	if errors.Is(err, found) || errors.Is(err, chain.ErrPruned) {
+		return nil
+	}
+	return err
+}
+
 // attacked remembers the block of an attack on light clients that the home chain has
 // found. A proof of it takes the certificate of the epoch that the height belongs to,
 // which may be long to come.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,41 @@ func TestAnAttackOnLightClientsIsSlashedOnEveryLedger(t *testing.T) {
 		}
 		w.conserved()
 		w.agree(lowest(w))
+	})
+}
+
+// All nodes of a chain end while an attack waits for the certificate of its epoch.
+func TestAnAttackIsNotForgottenOverARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, 2, 4, nil)
+		nodes := w.of("beta")
+		for _, m := range nodes {
+			m.folder = t.TempDir()
+		}
+		w.start()
+		w.await("some epochs are certified", w.everywhere(certified(3)))
+		w.isolate(nodes[:2]...) // neither half has a quorum
+		executed := func(epoch uint64) func() bool {
+			return func() bool {
+				return !slices.ContainsFunc(nodes, func(m *member) bool { return m.status().Ledgers["beta"].Executed < epoch })
+			}
+		}
+		before := nodes[0].status().Ledgers["beta"].Executed
+		w.await("an epoch is executed", executed(before+2))
+		at := (before + 2) * w.network.Manifest.Chain("beta").EpochBlocks
+		w.chains["beta"].attack(at, 0, func(h *comet.Header) { h.App = []byte("made up") }, nodes[1].validator)
+		w.await("the evidence is executed", executed(before+5))
+		for _, m := range nodes {
+			if s := m.status().Ledgers["beta"]; s.Epoch >= before+2 {
+				t.Fatalf("epoch %d is certified: then this test is about nothing", s.Epoch)
+			}
+			m.stop()
+		}
+		w.heal()
+		w.start(nodes...)
+		w.await("the fault is executed on every ledger", w.everywhere(func(m *member) bool {
+			return m.executedFaults("alpha") == 1 && m.executedFaults("beta") == 1
+		}))
 	})
 }
 

@@ -47,6 +47,9 @@ func (h *home) run(ctx context.Context) error {
 		return err
 	}
 	h.chain.Store(&c)
+	if err := h.recall(ctx, c); err != nil {
+		return err
+	}
 	for {
 		head := h.execution.store.Head(h.spec.ID).Checkpoint
 		f := chain.Follower{Next: head.Height + 1, Parent: head.BlockHash, Poll: h.poll, Trouble: h.trouble}
