@@ -114,8 +114,9 @@ func (m *machine) proveCover(p *ProveCover) error {
 }
 
 // settleFailure settles the next failures of a chain, in their order: it queues the
-// execution of the backstops of at most one, once nothing can be added to the offences that
-// count; and it gives up those whose Cover nobody could prove in one unbonding time, so
+// execution of the backstops of one, once nothing can be added to the offences that count
+// and that of the one before has finished, so that other slashes have their turn between
+// two; and it gives up those whose Cover nobody could prove in one unbonding time, so
 // that they lock nothing for ever.
 func (m *machine) settleFailure(chain string) error {
 	settled, err := counter(m.tx, settledKey(chain))
@@ -133,6 +134,11 @@ func (m *machine) settleFailure(chain string) error {
 		}
 		if !wait.Passed(f.Recorded, f.Time, m.epoch, m.now) {
 			return nil
+		}
+		if f.Covered != 0 {
+			if running, err := counter(m.tx, frozenKey(chain, Backstop)); err != nil || running > 0 {
+				return err
+			}
 		}
 		f.Settled = 1
 		if err := save(m.tx, failureKey(chain, f.Checkpoint), f); err != nil {
