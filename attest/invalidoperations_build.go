@@ -3,6 +3,7 @@ package attest
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"slices"
 
 	"github.com/meshsec/meshsec/attest/comet"
@@ -47,7 +48,7 @@ func BuildInvalidOperations(set *Set, e OperationsEvidence) (*FaultProof, error)
 		o.Excerpt = NewExcerpt(e.Steps, from, MaxBlockOperations+1)
 		return o.proof()
 	}
-	o.Operations = e.differing(o.Header.Height, from, to)
+	differing := e.differing(o.Header.Height, from, to)
 	hashes := make([][]byte, len(e.Transactions))
 	for i, tx := range e.Transactions {
 		hash := sha256.Sum256(tx)
@@ -56,7 +57,28 @@ func BuildInvalidOperations(set *Set, e OperationsEvidence) (*FaultProof, error)
 	o.Transactions, o.Rest = hashes[:min(len(hashes), MaxBlockTransactions)], comet.PrefixBranch(hashes, MaxBlockTransactions)
 	from, to = max(from-1, 0), min(to+1, len(e.Steps)) // with the ones before and after them
 	o.Excerpt = NewExcerpt(e.Steps, from, to-from)
-	return o.proof()
+	return o.fitting(differing)
+}
+
+// fitting is the proof with as much of what differs as fits. One that is too large may
+// not be needed: else whoever orders it beside another one could leave that out.
+func (o *InvalidOperations) fitting(differing []*Shown) (*FaultProof, error) {
+	o.Operations = differing
+	proof, err := o.proof()
+	if !errors.Is(err, RuleSize) {
+		return proof, err
+	}
+	for i := range differing {
+		o.Operations = differing[i : i+1]
+		if proof, failed := o.proof(); failed == nil {
+			return proof, nil
+		}
+	}
+	o.Operations = nil
+	if proof, failed := o.proof(); failed == nil {
+		return proof, nil
+	}
+	return nil, err
 }
 
 // block is the proof but for what it shows of transactions and steps.

@@ -429,3 +429,36 @@ func TestWithoutAQuorumInvalidOperationsConvictNobody(t *testing.T) {
 		wantRule(t, err, want)
 	}
 }
+
+// What is too large to be shown hides nothing: neither what is left out before it, nor
+// itself where the block has nothing that it could be.
+func TestLargeOperationsHideNothing(t *testing.T) {
+	base := newHomeChain(t, 4)
+	large := func(first byte) string { return string(append([]byte{first}, make([]byte, 499<<10)...)) }
+	raw := func(op string) []byte { return attest.RawTransaction([]byte(op)) }
+	e := order(base, map[int64][][]byte{
+		3: {[]byte("foreign"), raw("small"), raw(large(1)), raw("more")},
+		4: {raw(large(2)), raw("small")},
+	})
+	if e.found(t, e.steps) != nil {
+		t.Fatal("a true transcript is proven to be none")
+	}
+	for name, change := range map[string]func([]*attest.Step) []*attest.Step{
+		"one is left out before it": func(s []*attest.Step) []*attest.Step { return slices.Delete(s, 1, 2) },
+		"one is left out after it":  func(s []*attest.Step) []*attest.Step { return slices.Delete(s, 3, 4) },
+		"two are swapped":           func(s []*attest.Step) []*attest.Step { s[4], s[5] = s[5], s[4]; return s },
+		"it is in an empty block": func(s []*attest.Step) []*attest.Step {
+			return slices.Insert(s, 6, e.step(attest.StepOperation, 5, large(2)))
+		},
+		"it is in a full block": func(s []*attest.Step) []*attest.Step {
+			return slices.Insert(s, 6, e.step(attest.StepOperation, 4, large(1)))
+		},
+	} {
+		proof := e.found(t, change(slices.Clone(e.steps)))
+		if proof == nil {
+			t.Errorf("%s: not proven", name)
+			continue
+		}
+		e.verified(t, proof)
+	}
+}
