@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"iter"
 	"slices"
 
 	"github.com/meshsec/meshsec/attest/comet"
@@ -154,14 +155,18 @@ type HomeBlock struct {
 }
 
 // FindInvalidOperations looks for a block that contradicts a certified transcript, and
-// makes the proof. blocks are those of the epoch, from its last one back to its first;
-// operations are those that the transcript names, by their SHA-256, as far as they are
-// known. The error is [RuleContradiction] if no block does, else as of
-// [BuildInvalidOperations].
-func FindInvalidOperations(set *Set, c *Certificate, blocks []HomeBlock, steps []*Step, operations map[[32]byte][]byte) (*FaultProof, error) {
+// makes the proof. blocks are those of the epoch, from its last one back to its first, and
+// are asked for as they are needed, since all of them may be much; operations are those
+// that the transcript names, by their SHA-256, as far as they are known. The error is
+// [RuleContradiction] if no block does, that of blocks if one of them can't be had before
+// one does, else as of [BuildInvalidOperations].
+func FindInvalidOperations(set *Set, c *Certificate, blocks iter.Seq2[HomeBlock, error], steps []*Step, operations map[[32]byte][]byte) (*FaultProof, error) {
 	err := refuse(RuleContradiction, "no blocks")
 	var headers []*comet.Header
-	for _, b := range blocks {
+	for b, failed := range blocks {
+		if failed != nil {
+			return nil, failed
+		}
 		headers = append(headers, b.Header)
 		var proof *FaultProof
 		proof, err = BuildInvalidOperations(set, OperationsEvidence{c, headers, b.Transactions, steps, operations})

@@ -122,9 +122,12 @@ func (c *crowded) certified(t tb, steps []*attest.Step) *attest.Certificate {
 
 func (c *crowded) found(t tb, steps []*attest.Step) *attest.FaultProof {
 	t.Helper()
-	var blocks []attest.HomeBlock
-	for h := c.last(); h >= c.first(); h-- {
-		blocks = append(blocks, attest.HomeBlock{Header: c.headers[h-1], Transactions: c.transactions[h]})
+	blocks := func(yield func(attest.HomeBlock, error) bool) {
+		for h := c.last(); h >= c.first(); h-- {
+			if !yield(attest.HomeBlock{Header: c.headers[h-1], Transactions: c.transactions[h]}, nil) {
+				return
+			}
+		}
 	}
 	proof, err := attest.FindInvalidOperations(c.set, c.certified(t, steps), blocks, steps, c.operations)
 	if err != nil && !errors.Is(err, attest.RuleContradiction) {

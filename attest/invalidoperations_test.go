@@ -462,3 +462,29 @@ func TestLargeOperationsHideNothing(t *testing.T) {
 		e.verified(t, proof)
 	}
 }
+
+// Of an epoch's blocks no more are asked for than it takes to find the one that is
+// contradicted: all of them may be more than fits into memory, and some be forgotten.
+func TestBlocksAreAskedForAsTheyAreNeeded(t *testing.T) {
+	e := order(newHomeChain(t, 4), map[int64][][]byte{8: {attest.RawTransaction([]byte("a"))}})
+	steps := slices.Delete(slices.Clone(e.steps), 1, 2)
+	forgotten := errors.New("forgotten")
+	for _, from := range []int{8, 9} { // the first one that can be had
+		asked := 0
+		proof, err := attest.FindInvalidOperations(e.set, e.certified(t, steps), func(yield func(attest.HomeBlock, error) bool) {
+			for h := testEpochBlocks; h >= 1; h-- {
+				asked++
+				b, err := attest.HomeBlock{Header: e.headers[h-1], Transactions: e.transactions[h-1]}, error(nil)
+				if h < from {
+					b, err = attest.HomeBlock{}, forgotten
+				}
+				if !yield(b, err) {
+					return
+				}
+			}
+		}, steps, e.operations)
+		if (proof == nil) != errors.Is(err, forgotten) || (proof != nil) != (from == 8) || asked != 3 {
+			t.Errorf("blocks from %d on: %d are asked for, %v, %v", from, asked, proof != nil, err)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
@@ -36,11 +37,7 @@ func (o *orders) accuse(ctx context.Context, cert attest.VerifiedCertificate, en
 	if err != nil {
 		return "", err
 	}
-	blocks, err := o.blocks(ctx, cert)
-	if err != nil {
-		return "", err
-	}
-	proof, err := attest.FindInvalidOperations(set, cert.Certificate(), blocks, entry.Transcript.Steps, entry.Input.Operations())
+	proof, err := attest.FindInvalidOperations(set, cert.Certificate(), o.blocks(ctx, cert), entry.Transcript.Steps, entry.Input.Operations())
 	if errors.Is(err, attest.RuleContradiction) {
 		return "", nil
 	}
@@ -55,25 +52,29 @@ func (o *orders) accuse(ctx context.Context, cert attest.VerifiedCertificate, en
 	return wrong, tell(ctx, o.loop, func(c *council, _ time.Time) { c.proofs(set, proof) })
 }
 
-// blocks are those of an epoch, from its last one back.
-func (o *orders) blocks(ctx context.Context, cert attest.VerifiedCertificate) ([]attest.HomeBlock, error) {
+// blocks are those of an epoch, from its last one back, each fetched when it is asked for.
+func (o *orders) blocks(ctx context.Context, cert attest.VerifiedCertificate) iter.Seq2[attest.HomeBlock, error] {
+	return func(yield func(attest.HomeBlock, error) bool) {
+		last := cert.Checkpoint().Height
+		first := max(last-min(last, min(o.home.spec.EpochBlocks, attest.MaxTrail+1))+1, 1)
+		for height := last; height >= first; height-- {
+			if b, err := o.block(ctx, height); !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (o *orders) block(ctx context.Context, height uint64) (b attest.HomeBlock, err error) {
 	c, err := o.home.connected()
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	last := cert.Checkpoint().Height
-	first := last - min(last, o.home.spec.EpochBlocks) + 1
-	var blocks []attest.HomeBlock
-	for height := last; height >= max(first, 1) && uint64(len(blocks)) <= attest.MaxTrail; height-- {
-		signed, err := c.SignedHeader(ctx, height)
-		if err != nil {
-			return nil, err
-		}
-		transactions, err := c.Transactions(ctx, height)
-		if err != nil {
-			return nil, err
-		}
-		blocks = append(blocks, attest.HomeBlock{Header: signed.Header, Transactions: transactions})
+	signed, err := c.SignedHeader(ctx, height)
+	if err != nil {
+		return b, err
 	}
-	return blocks, nil
+	b.Header = signed.Header
+	b.Transactions, err = c.Transactions(ctx, height)
+	return b, err
 }

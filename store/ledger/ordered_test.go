@@ -84,7 +84,7 @@ func TestWhatALedgerMakesOfBlocksConvictsNobody(t *testing.T) {
 	for _, chain := range ledgertest.ChainIDs[:2] {
 		for at := uint64(1); at <= m.Head(chain).Checkpoint.Epoch; at++ {
 			past := m.Past(chain, at)
-			_, err := attest.FindInvalidOperations(m.Set(chain, at), m.Certificate(chain, at), m.HomeBlocks(chain, at), past.Transcript.Steps, past.Input.Operations())
+			_, err := attest.FindInvalidOperations(m.Set(chain, at), m.Certificate(chain, at), ledgertest.Each(m.HomeBlocks(chain, at)), past.Transcript.Steps, past.Input.Operations())
 			if !errors.Is(err, attest.RuleContradiction) {
 				t.Errorf("%s epoch %d: %v", chain, at, err)
 			}
@@ -127,7 +127,7 @@ func TestABlockOfAnotherEpochProvesNothing(t *testing.T) {
 	m, at := busy(t, nil)
 	next := m.Past("beta", at+1)
 	blocks := append(m.HomeBlocks("beta", at+1), m.HomeBlocks("beta", at)...)
-	proof, err := attest.FindInvalidOperations(m.Set("beta", at+1), m.Certificate("beta", at+1), blocks, next.Transcript.Steps, m.Past("beta", at).Input.Operations())
+	proof, err := attest.FindInvalidOperations(m.Set("beta", at+1), m.Certificate("beta", at+1), ledgertest.Each(blocks), next.Transcript.Steps, m.Past("beta", at).Input.Operations())
 	must(t, err) // it looks like one
 	refusedFault(t, m, "alpha", ledger.CodeInvalid, proof)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -146,6 +147,17 @@ func (m *Mesh) HomeBlocks(chain string, epoch uint64) (blocks []attest.HomeBlock
 	return blocks
 }
 
+// Each brings blocks one after the other, none of them fails.
+func Each(blocks []attest.HomeBlock) iter.Seq2[attest.HomeBlock, error] {
+	return func(yield func(attest.HomeBlock, error) bool) {
+		for _, b := range blocks {
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
 // InvalidOperations is a proof that the set of an epoch certified another transcript than
 // that of the home chain's blocks, as change made it.
 func (m *Mesh) InvalidOperations(chain string, epoch uint64, change func([]*ledger.Step) []*ledger.Step) (*attest.FaultProof, error) {
@@ -161,5 +173,5 @@ func (m *Mesh) InvalidOperations(chain string, epoch uint64, change func([]*ledg
 	if err != nil {
 		return nil, err
 	}
-	return attest.FindInvalidOperations(m.Set(chain, epoch), cert, m.HomeBlocks(chain, epoch), forged.Steps, past.Input.Operations())
+	return attest.FindInvalidOperations(m.Set(chain, epoch), cert, Each(m.HomeBlocks(chain, epoch)), forged.Steps, past.Input.Operations())
 }
