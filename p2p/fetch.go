@@ -44,8 +44,12 @@ func (e *SyncError) Error() string {
 // Unwrap is the cause, for errors.Is and errors.As.
 func (e *SyncError) Unwrap() error { return e.Err }
 
-// What a fetch may take, beside the caller's context.
-const fetchTimeout = requestDeadline + responseDeadline
+// What a fetch may take, beside the caller's context. Within an epoch's entry a peer may
+// have us wait as long again for each piece.
+const (
+	fetchTimeout = requestDeadline + responseDeadline
+	leastWait    = 50 * time.Millisecond
+)
 
 // SyncPeers are the connected peers to ask, the best first: not asked to wait, few
 // recent failures, configured, near.
@@ -96,27 +100,55 @@ func (n *Node) FetchEpochs(ctx context.Context, from peer.ID, chain string, firs
 	return entries, err
 }
 
-// fetchRest completes an entry of which p is the first piece.
+// fetchRest completes an entry of which p is the first piece. A large one is more than a peer
+// gives at once: whoever began anew when he is asked to wait would never get it.
 func (n *Node) fetchRest(ctx context.Context, from peer.ID, r request, p piece) ([]byte, error) {
 	entry := append([]byte(nil), p.data...)
 	for len(entry) < int(p.size) {
 		r.offset, r.limit = uint32(len(entry)), 1
-		next, err := fetch(ctx, n, from, r, func(r request, items [][]byte) (piece, error) {
-			pieces, err := decodePieces(r, items)
-			switch {
-			case err != nil:
-				return piece{}, err
-			case len(pieces) != 1 || pieces[0].size != p.size:
-				return piece{}, fmt.Errorf("epoch %d ends or changes within its entry", r.from)
+		next, err := n.fetchPiece(ctx, from, r, p.size)
+		for waited := time.Duration(0); errors.Is(err, ErrBusy) && waited < fetchTimeout; {
+			var busy *SyncError
+			errors.As(err, &busy)
+			wait := max(busy.Wait, leastWait)
+			if waited += wait; !n.waits(ctx, wait) {
+				return nil, err
 			}
-			return pieces[0], nil
-		})
+			next, err = n.fetchPiece(ctx, from, r, p.size)
+		}
 		if err != nil {
 			return nil, err
 		}
 		entry = append(entry, next.data...)
 	}
 	return entry, nil
+}
+
+// fetchPiece brings one further piece of an entry of a size.
+func (n *Node) fetchPiece(ctx context.Context, from peer.ID, r request, size uint32) (piece, error) {
+	return fetch(ctx, n, from, r, func(r request, items [][]byte) (piece, error) {
+		pieces, err := decodePieces(r, items)
+		switch {
+		case err != nil:
+			return piece{}, err
+		case len(pieces) != 1 || pieces[0].size != size:
+			return piece{}, fmt.Errorf("epoch %d ends or changes within its entry", r.from)
+		}
+		return pieces[0], nil
+	})
+}
+
+// waits says whether the time has passed before the context or the node ended.
+func (n *Node) waits(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-n.ctx.Done():
+	}
+	return false
 }
 
 // FetchFaults asks for the fault proofs that this peer learned after a position, at

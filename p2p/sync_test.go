@@ -150,6 +150,41 @@ func TestAnEpochLargerThanAPageTravelsInPieces(t *testing.T) {
 	})
 }
 
+// A large entry is more than a peer gives at once. Whoever fetches it waits for the rest, but
+// not for one who never goes on.
+func TestAnEpochBeyondTheAllowanceArrives(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		members := newWorld(t).mesh(2)
+		large := bytes.Repeat([]byte("entry"), p2p.MaxPageBytes/2)
+		busy := []byte{1, 4, 0, 0, 0, 0xf4, 1, 0, 0} // for half a second
+		piece := func(from int) []byte {
+			head := binary.LittleEndian.AppendUint64(nil, 1)
+			head = binary.LittleEndian.AppendUint32(head, uint32(len(large)))
+			return ok(append(head, large[from:min(from+p2p.MaxPageBytes, len(large))]...))
+		}
+		var answers [][]byte // the last one again and again
+		impostor(members[0], func(s network.Stream) {
+			_, _ = s.Write(answers[0])
+			answers = answers[min(1, len(answers)-1):]
+		})
+		answers = [][]byte{piece(0), busy, piece(p2p.MaxPageBytes), busy, busy, piece(2 * p2p.MaxPageBytes)}
+		got, err := members[1].FetchEpochs(t.Context(), members[0].ID(), "chain-a", 1, 1)
+		must(t, err)
+		if len(got) != 1 || !bytes.Equal(got[0], large) {
+			t.Fatal("the epoch did not arrive whole")
+		}
+		for _, wait := range []byte{0xf4, 0} {
+			busy[5], busy[6] = wait, 0
+			begin := time.Now()
+			answers = [][]byte{piece(0), busy}
+			_, err = members[1].FetchEpochs(t.Context(), members[0].ID(), "chain-a", 1, 1)
+			if took := time.Since(begin); !errors.Is(err, p2p.ErrBusy) || took > 3*time.Minute {
+				t.Errorf("%v after %v", err, took)
+			}
+		}
+	})
+}
+
 // An honest server fills a piece. Who brings an entry in crumbs would hold the one who
 // fetches it for ever.
 func TestAnEpochInCrumbsIsABadResponse(t *testing.T) {
