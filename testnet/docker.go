@@ -20,21 +20,47 @@ type containers struct {
 	tool []string // docker compose, or docker-compose
 }
 
-// newContainers finds the tools, and says which one is missing.
 func newContainers(t *Testnet) (*containers, error) {
-	if out, err := exec.Command("docker", "version", "--format", "{{.Server.Version}}").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("no Docker engine answers (%s): start it, or run the testnet as processes without --docker", firstLine(out, err))
+	tool, err := composeTool()
+	if err != nil {
+		return nil, err
 	}
-	c := &containers{t: t}
+	return &containers{t: t, tool: tool}, nil
+}
+
+// CanRun says what a testnet of this shape lacks on this machine. It is asked before
+// [Build]: keys of containers that never were would only be in the way.
+func (s Shape) CanRun(ctx context.Context) error {
+	if s.Mode != Docker {
+		return nil
+	}
+	if _, err := composeTool(); err != nil {
+		return fmt.Errorf("%w, or run the testnet as processes without --docker", err)
+	}
+	return findImage(ctx, s.Image)
+}
+
+// composeTool finds the tools, and says which one is missing.
+func composeTool() ([]string, error) {
+	if out, err := exec.Command("docker", "version", "--format", "{{.Server.Version}}").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("no Docker engine answers (%s): start it", firstLine(out, err))
+	}
 	switch {
 	case exec.Command("docker", "compose", "version").Run() == nil:
-		c.tool = []string{"docker", "compose"}
+		return []string{"docker", "compose"}, nil
 	case exec.Command("docker-compose", "version").Run() == nil:
-		c.tool = []string{"docker-compose"}
-	default:
-		return nil, fmt.Errorf("neither `docker compose` nor `docker-compose` works: install one of them")
+		return []string{"docker-compose"}, nil
 	}
-	return c, nil
+	return nil, errors.New("neither `docker compose` nor `docker-compose` works: install one of them")
+}
+
+// findImage is an error if the engine does not have it. Nothing is pulled.
+func findImage(ctx context.Context, image string) error {
+	_, err := run(ctx, "docker", "image", "inspect", image)
+	if err != nil && strings.Contains(strings.ToLower(err.Error()), "no such image") {
+		return fmt.Errorf("there is no image %s: build it with `make image`, or name another one with --image", image)
+	}
+	return err
 }
 
 // toolGrace is how long a tool that is told to end may take.
@@ -81,8 +107,8 @@ func (c *containers) prepare(ctx context.Context) error {
 	if _, err := os.Stat(c.prepared()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, err := run(ctx, "docker", "image", "inspect", c.t.Image); err != nil {
-		return fmt.Errorf("there is no image %s: build it with `make image`, or name another one with --image", c.t.Image)
+	if err := findImage(ctx, c.t.Image); err != nil {
+		return err
 	}
 	// Containers are created first, without a start: that gives each volume the
 	// owner of the image's own data folder.

@@ -122,11 +122,12 @@ func untilAlone(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// adopt takes from an existing testnet what the command line does not say.
+// adopt takes from an existing testnet what the command line does not say. Where there
+// is none, this machine must be able to run one.
 func adopt(cmd *cobra.Command, home string, s *testnet.Shape) error {
 	t, err := testnet.Load(home)
 	if errors.Is(err, testnet.ErrNoTestnet) {
-		return nil
+		return s.CanRun(cmd.Context())
 	}
 	if err != nil {
 		return err
