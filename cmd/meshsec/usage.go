@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +21,32 @@ func misuse(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{fmt.Sprintf("%s; see %s --help", fmt.Sprintf(format, args...), cmd.CommandPath())}
 }
 
-func flagError(cmd *cobra.Command, err error) error { return misuse(cmd, "%v", err) }
+// flagError is about a flag that can't be read. What Go's parsers of numbers and spans
+// say is put in the words of whoever types them.
+func flagError(cmd *cobra.Command, err error) error {
+	text := err.Error()
+	if cause := errors.Unwrap(err); cause != nil {
+		text = strings.TrimSuffix(text, cause.Error()) + plainly(cause)
+	}
+	return misuse(cmd, "%s", text)
+}
+
+func plainly(err error) string {
+	var number *strconv.NumError
+	switch {
+	case strings.HasPrefix(err.Error(), "time: "):
+		return "want a time such as 30s or 2m"
+	case !errors.As(err, &number):
+		return err.Error()
+	case number.Func == "ParseBool":
+		return "want true or false"
+	case number.Func == "ParseUint":
+		return fmt.Sprintf("want a whole number from 0 to %d", uint64(math.MaxUint64))
+	case number.Err == strconv.ErrRange:
+		return "the number is too large"
+	}
+	return "want a whole number"
+}
 
 // newGroup is a command that only has others below it.
 func newGroup(use, short string, commands ...*cobra.Command) *cobra.Command {
