@@ -45,6 +45,9 @@ the manifest.`,
 			return misuse(cmd, "--log-level is %q, want debug, info, warn or error", log)
 		}
 		o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+		if err := checkHome(home); err != nil {
+			return err
+		}
 		if err := ensureChain(cmd, home, g); err != nil {
 			return err
 		}

@@ -122,6 +122,9 @@ func (p *plan) make() (*made, error) {
 	if home, err = filepath.Abs(home); err != nil {
 		return nil, err
 	}
+	if err := checkHome(home); err != nil {
+		return nil, err
+	}
 	m := &made{Home: home, Config: filepath.Join(home, configName)}
 	switch _, err := os.Lstat(m.Config); {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):

@@ -138,6 +138,9 @@ func (p *place) newKey(out, name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if err := checkHome(dir); err != nil {
+			return "", err
+		}
 		out = filepath.Join(dir, keysFolder, name)
 	}
 	if _, err := os.Lstat(out); err == nil {
@@ -172,6 +175,9 @@ for no password: a keystore names its public key in the clear.`,
 		if dir == "" {
 			home, err := at.folder()
 			if err != nil {
+				return err
+			}
+			if err := checkHome(home); err != nil {
 				return err
 			}
 			dir = filepath.Join(home, keysFolder)

@@ -52,6 +52,14 @@ func (p *place) folder() (string, error) {
 	return filepath.Join(dir, ".meshsec"), nil
 }
 
+// checkHome is an error if a home is something else than a folder, which need not exist.
+func checkHome(dir string) error {
+	if i, err := os.Stat(dir); err == nil && !i.IsDir() {
+		return fmt.Errorf("%s is a file, not a folder: name another one with --home", dir)
+	}
+	return nil
+}
+
 // file is the configuration file, which need not exist.
 func (p *place) file() (string, error) {
 	if p.config != "" {
@@ -66,6 +74,11 @@ func (p *place) load() (node.Config, error) {
 	path, err := p.file()
 	if err != nil {
 		return node.Config{}, err
+	}
+	if p.config == "" {
+		if err := checkHome(filepath.Dir(path)); err != nil {
+			return node.Config{}, err
+		}
 	}
 	c, err := node.LoadConfig(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -33,7 +33,7 @@ func homeFlag(cmd *cobra.Command) *string {
 
 func testnetHome(flag string) (string, error) {
 	if flag != "" {
-		return flag, nil
+		return flag, checkHome(flag)
 	}
 	return testnet.DefaultHome()
 }

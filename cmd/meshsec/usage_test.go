@@ -160,3 +160,16 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Errorf("interrupted: exit code %d", code)
 	}
 }
+
+// A file in the place of a home is said to be one, by whoever looks into it.
+func TestAHomeThatIsAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mesh")
+	ok(t, os.WriteFile(file, nil, 0o600))
+	for _, args := range []string{
+		"status", "start", "health", "fault list", "ledger show", "ledger replay", "params show", "guard export g",
+		"init --manifest m", "keys new account", "keys list", "devchain",
+		"testnet up", "testnet down", "testnet status", "testnet trust", "testnet kill beta",
+	} {
+		fails(t, exitFailed, []string{file + " is a file, not a folder: name another one with --home"}, append(strings.Fields(args), "--home", file)...)
+	}
+}
