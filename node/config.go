@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -177,11 +179,11 @@ func (c Config) Validate() error {
 	case c.Log.Format != "text" && c.Log.Format != "json":
 		return fmt.Errorf("log.format is %q, want text or json", c.Log.Format)
 	}
-	if u, err := url.Parse(c.HomeChain.RPC); err != nil || !slices.Contains([]string{"http", "https", "tcp"}, u.Scheme) || u.Host == "" {
+	if u, err := url.Parse(c.HomeChain.RPC); err != nil || !slices.Contains([]string{"http", "https", "tcp"}, u.Scheme) || u.Host == "" || beyondPorts(u.Port()) {
 		return fmt.Errorf("home_chain.rpc is %q, want a URL such as http://127.0.0.1:26657", c.HomeChain.RPC)
 	}
-	if _, _, err := net.SplitHostPort(c.API.Listen); c.API.Listen != "" && err != nil {
-		return fmt.Errorf("api.listen is %q, want host:port such as 127.0.0.1:7480", c.API.Listen)
+	if _, port, err := net.SplitHostPort(c.API.Listen); c.API.Listen != "" && (err != nil || beyondPorts(port)) {
+		return fmt.Errorf("api.listen is %q, want host:port such as 127.0.0.1:7480, with a port up to 65535", c.API.Listen)
 	}
 	if _, err := c.Log.level(); err != nil {
 		return err
@@ -201,6 +203,12 @@ func (c Config) Validate() error {
 		}
 	}
 	return nil
+}
+
+// beyondPorts reports whether a port is a number that no port has.
+func beyondPorts(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 64)
+	return err == nil && n > math.MaxUint16 || errors.Is(err, strconv.ErrRange)
 }
 
 func (l LogConfig) level() (level slog.Level, err error) {
