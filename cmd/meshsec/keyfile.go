@@ -99,11 +99,14 @@ func readConsensusKey(path string) (ed25519.PrivateKey, error) {
 		PubKey  typed `json:"pub_key"`
 		PrivKey typed `json:"priv_key"`
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
+	err = json.Unmarshal(data, &file)
+	switch {
+	case err != nil || file.PrivKey == typed{}:
 		return nil, fmt.Errorf("%s is neither a priv_validator_key.json of CometBFT nor an EIP-2335 keystore", path)
-	}
-	if file.PrivKey.Type != "tendermint/PrivKeyEd25519" {
+	case file.PrivKey.Type != "tendermint/PrivKeyEd25519":
 		return nil, fmt.Errorf("consensus key %s is of type %q: of CometBFT's keys only ed25519 can be bound", path, file.PrivKey.Type)
+	case file.PubKey == typed{}:
+		return nil, fmt.Errorf("%s has no public key, as a node_key.json of CometBFT, which signs no blocks: give the priv_validator_key.json beside it", path)
 	}
 	private, err := base64.StdEncoding.DecodeString(file.PrivKey.Value)
 	if err != nil || len(private) != ed25519.PrivateKeySize {

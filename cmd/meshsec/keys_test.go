@@ -140,6 +140,15 @@ func TestBrokenKeyFilesAreRefused(t *testing.T) {
 			t.Errorf("consensus key with %s was read", name)
 		}
 	}
+	_, private, _ := strings.Cut(good, `"priv_key"`)
+	for content, want := range map[string]string{
+		`{"priv_key"` + private: "has no public key, as a node_key.json of CometBFT, which signs no blocks: give the priv_validator_key.json beside it",
+		"{}":                    "is neither a priv_validator_key.json of CometBFT nor an EIP-2335 keystore",
+	} {
+		if _, err := readConsensusKey(write(t, dir, "bad.json", content)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want an error with %q", content, err, want)
+		}
+	}
 	if _, err := bls.DecryptKeystore([]byte(good), ""); err == nil {
 		t.Error("a consensus key opened as a keystore")
 	}
