@@ -208,6 +208,21 @@ func TestRefusalsKeepTheirKindAcrossTheWire(t *testing.T) {
 	}
 }
 
+// A URL that leads to another server is more likely than a node without that page.
+func TestAnotherServerIsNoNode(t *testing.T) {
+	for code, want := range map[int]string{
+		404: "/v1/status answered 404 Not Found: is it the API of a meshsec node?",
+		502: "/v1/status answered 502 Bad Gateway", // a proxy before one
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "something else", code) }))
+		_, err := api.NewClient(s.URL, s.Client()).Status(t.Context())
+		if err == nil || err.Error() != s.URL+want {
+			t.Errorf("%v, want %s", err, want)
+		}
+		s.Close()
+	}
+}
+
 func TestBadRequestsAreProblems(t *testing.T) {
 	_, base := serve(t, &book{ledgers: map[string]api.Ledger{}})
 	for _, tc := range []struct {

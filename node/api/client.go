@@ -188,6 +188,9 @@ func (c *Client) fetch(ctx context.Context, method, path string, body []byte) ([
 		var p Problem
 		if json.Unmarshal(b, &p) != nil || p.Error == "" {
 			p.Error = fmt.Sprintf("%s answered %s", c.base+path, res.Status)
+			if res.StatusCode < http.StatusInternalServerError { // beyond are proxies
+				p.Error += ": is it the API of a meshsec node?"
+			}
 		}
 		return nil, &StatusError{Code: res.StatusCode, Message: p.Error}
 	}
