@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -130,10 +131,31 @@ const (
 // ErrConfig is what every error about a configuration file is.
 var ErrConfig = errors.New("configuration")
 
+// maxConfig and maxSecret bound the files that an operator writes, in bytes.
+const (
+	maxConfig = 1 << 20
+	maxSecret = 1 << 16
+)
+
+// readFile reads a file of at most so many bytes. A larger one is another one than was
+// meant, and not read to its end.
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s has more than %d bytes, which no such file has: name the right one", path, most)
+	}
+	return b, err
+}
+
 // LoadConfig reads a file. Missing keys have their defaults, an unknown key is an
 // error that names it, and relative paths count from the file's folder.
 func LoadConfig(path string) (Config, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path, maxConfig)
 	if err != nil {
 		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -250,7 +272,7 @@ func explainTOML(err error) error {
 
 // readSecret reads a one-line file.
 func readSecret(path, what string) (string, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path, maxSecret)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("%s: %s does not exist", what, path)
 	}

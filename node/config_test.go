@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/meshsec/meshsec/node"
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 var update = flag.Bool("update", false, "rewrite generated files")
@@ -104,6 +106,25 @@ func TestConfigErrorsNameTheKey(t *testing.T) {
 	}
 	if _, err := node.LoadConfig(filepath.Join(t.TempDir(), "none.toml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
+	}
+}
+
+// What is larger than such a file can be is another one, and is not read to its end.
+func TestFilesOfTheWrongSizeAreRefused(t *testing.T) {
+	for _, tc := range []struct {
+		most int64
+		load func(path string) error
+	}{
+		{1 << 20, func(path string) error { _, err := node.LoadConfig(path); return err }},
+		{ledger.MaxManifest, func(path string) error { _, err := node.LoadManifest(path); return err }},
+	} {
+		path := filepath.Join(t.TempDir(), "disk.img")
+		must(t, os.WriteFile(path, nil, 0o600))
+		must(t, os.Truncate(path, tc.most+1))
+		want := fmt.Sprintf("%s has more than %d bytes, which no such file has: name the right one", path, tc.most)
+		if err := tc.load(path); !errors.Is(err, node.ErrConfig) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
 	}
 }
 

@@ -193,7 +193,7 @@ func openStore(ctx context.Context, c Config, folder string, m *ledger.Manifest,
 
 // LoadManifest reads and validates a manifest.
 func LoadManifest(path string) (*ledger.Manifest, error) {
-	b, err := os.ReadFile(path)
+	b, err := readFile(path, ledger.MaxManifest)
 	if err != nil {
 		return nil, fmt.Errorf("%w: manifest: %w", ErrConfig, err)
 	}

@@ -205,13 +205,13 @@ func prepareGuard(dir string, key [48]byte, network attest.Network, create bool)
 	return true, g.Close()
 }
 
-// keepCopy copies a file, unless the same is there already.
+// keepCopy copies a manifest, unless the same is there already.
 func keepCopy(from, to string) error {
-	content, err := os.ReadFile(from)
+	content, err := readBounded(from, ledger.MaxManifest)
 	if err != nil {
 		return err
 	}
-	if there, err := os.ReadFile(to); err == nil && bytes.Equal(there, content) {
+	if there, err := readBounded(to, ledger.MaxManifest); err == nil && bytes.Equal(there, content) {
 		return nil
 	}
 	return createFile(to, content)

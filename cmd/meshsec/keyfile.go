@@ -23,6 +23,9 @@ const (
 	accountSuffix  = ".key"  // an ed25519 seed, 64 hex digits
 )
 
+// maxKeyFile bounds a file with a key or a password, in bytes.
+const maxKeyFile = 1 << 16
+
 // readAccountKey reads the ed25519 seed of an account or of an authority.
 func readAccountKey(path string) (ed25519.PrivateKey, error) {
 	text, err := secretFile(path)
@@ -38,7 +41,7 @@ func readAccountKey(path string) (ed25519.PrivateKey, error) {
 
 // openKeystore decrypts a BLS key. flag is the one that names the file of the password.
 func openKeystore(path, password, flag string) (bls.SecretKey, error) {
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return bls.SecretKey{}, fmt.Errorf("keystore: %w", err)
 	}
@@ -55,7 +58,7 @@ func openKeystore(path, password, flag string) (bls.SecretKey, error) {
 // keystoreKey is the public key that a keystore says it holds, which needs no
 // password.
 func keystoreKey(path string) (bls.PublicKey, error) {
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return bls.PublicKey{}, fmt.Errorf("keystore: %w", err)
 	}
@@ -78,7 +81,7 @@ func keystoreKey(path string) (bls.PublicKey, error) {
 
 // isKeystore reports whether a file looks like an EIP-2335 keystore.
 func isKeystore(path string) bool {
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return false // whoever reads it says so
 	}
@@ -90,7 +93,7 @@ func isKeystore(path string) bool {
 
 // readConsensusKey reads CometBFT's priv_validator_key.json, with an ed25519 key.
 func readConsensusKey(path string) (ed25519.PrivateKey, error) {
-	data, err := os.ReadFile(path)
+	data, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("consensus key: %w", err)
 	}

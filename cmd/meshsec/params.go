@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -130,7 +129,8 @@ meshsec params set --file params.toml --authority-key authority.key`,
 
 // readParams reads rules that can be in force.
 func readParams(path string) (*ledger.Params, error) {
-	b, err := os.ReadFile(path)
+	const most = 1 << 16
+	b, err := readBounded(path, most)
 	if err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
 	}

@@ -86,8 +86,7 @@ func readLine(r io.Reader) (string, error) {
 
 // secretFile reads a one-line file.
 func secretFile(path string) (string, error) {
-	const most = 1 << 16
-	b, err := readBounded(path, most)
+	b, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return "", err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/meshsec/meshsec/attest"
@@ -80,7 +79,7 @@ func (f *found) networkOf(s api.Status) (network attest.Network, err error) {
 }
 
 func readManifest(path string) (*ledger.Manifest, error) {
-	b, err := os.ReadFile(path)
+	b, err := readBounded(path, ledger.MaxManifest)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/meshsec/meshsec/store/ledger"
 )
 
 func TestWrongUsageEndsWithTwo(t *testing.T) {
@@ -158,6 +160,24 @@ func TestNobodyAnswers(t *testing.T) {
 	var out, errOut bytes.Buffer
 	if code := run(ctx, []string{"status", "--node", "http://127.0.0.1:1"}, strings.NewReader(""), &out, &errOut); code != exitFailed {
 		t.Errorf("interrupted: exit code %d", code)
+	}
+}
+
+// A file that is larger than it can be is another one, and is not read to its end.
+func TestFilesOfTheWrongSizeAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	huge := write(t, dir, "disk.img", "")
+	ok(t, os.Truncate(huge, ledger.MaxManifest+1))
+	for most, args := range map[int]string{
+		ledger.MaxManifest: "init --home " + filepath.Join(dir, "mesh") + " --manifest",
+		1 << 20:            "status --config",
+		maxKeyFile:         "register --consensus-key",
+	} {
+		fails(t, exitFailed, []string{fmt.Sprintf("%s has more than %d bytes, which no such file has: name the right one", huge, most)},
+			append(strings.Fields(args), huge)...)
+	}
+	if _, err := readParams(huge); err == nil || !strings.Contains(err.Error(), "has more than 65536 bytes") {
+		t.Error(err)
 	}
 }
 

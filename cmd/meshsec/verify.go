@@ -141,7 +141,7 @@ func readBounded(path string, limit int64) ([]byte, error) {
 func readAllBounded(r io.Reader, name string, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(b)) > limit {
-		err = fmt.Errorf("%s has more than %d bytes, which no such file has", name, limit)
+		err = fmt.Errorf("%s has more than %d bytes, which no such file has: name the right one", name, limit)
 	}
 	return b, err
 }

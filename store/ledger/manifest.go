@@ -80,6 +80,10 @@ type Candidate struct {
 	ConsensusSignature HexBytes  `toml:"consensus_signature" json:"consensus_signature,omitempty"`
 }
 
+// MaxManifest bounds a manifest's file, in bytes: enough for tens of thousands of
+// validators.
+const MaxManifest = 64 << 20
+
 // ParseManifest reads a manifest in TOML; an unknown key is an error. It does not
 // check the registration signatures: see [Manifest.Validate].
 func ParseManifest(b []byte) (*Manifest, error) {
