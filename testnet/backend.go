@@ -38,9 +38,9 @@ type backend interface {
 	remove(ctx context.Context) error
 }
 
-func (t *Testnet) backend() (backend, error) {
+func (t *Testnet) backend(ctx context.Context) (backend, error) {
 	if t.Mode == Docker {
-		return newContainers(t)
+		return newContainers(ctx, t)
 	}
 	return newProcesses(t)
 }

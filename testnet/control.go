@@ -18,7 +18,7 @@ func (t *Testnet) Look(ctx context.Context) (Status, error) {
 
 // Show is the testnet's status for people.
 func (t *Testnet) Show(ctx context.Context) ([]string, error) {
-	b, err := t.backend()
+	b, err := t.backend(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (t *Testnet) notRunning() error {
 
 // mustRun is an error unless something of t runs.
 func (t *Testnet) mustRun(ctx context.Context) error {
-	b, err := t.backend()
+	b, err := t.backend(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (t *Testnet) Kill(ctx context.Context, name string, s *Screen) error {
 	if err := t.mustRun(ctx); err != nil {
 		return err
 	}
-	b, err := t.backend()
+	b, err := t.backend(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (t *Testnet) Start(ctx context.Context, name string, s *Screen) error {
 	if err := t.mustRun(ctx); err != nil {
 		return err
 	}
-	b, err := t.backend()
+	b, err := t.backend(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func Down(ctx context.Context, home string, purge bool, s *Screen) error {
 	if err != nil {
 		return err
 	}
-	b, err := t.backend()
+	b, err := t.backend(ctx)
 	if err != nil {
 		return err
 	}

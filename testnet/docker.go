@@ -20,8 +20,8 @@ type containers struct {
 	tool []string // docker compose, or docker-compose
 }
 
-func newContainers(t *Testnet) (*containers, error) {
-	tool, err := composeTool()
+func newContainers(ctx context.Context, t *Testnet) (*containers, error) {
+	tool, err := composeTool(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -34,22 +34,22 @@ func (s Shape) CanRun(ctx context.Context) error {
 	if s.Mode != Docker {
 		return nil
 	}
-	if _, err := composeTool(); err != nil {
+	if _, err := composeTool(ctx); err != nil {
 		return fmt.Errorf("%w, or run the testnet as processes without --docker", err)
 	}
 	return findImage(ctx, s.Image)
 }
 
 // composeTool finds the tools, and says which one is missing.
-func composeTool() ([]string, error) {
-	if out, err := exec.Command("docker", "version", "--format", "{{.Server.Version}}").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("no Docker engine answers (%s): start it", firstLine(out, err))
+func composeTool(ctx context.Context) ([]string, error) {
+	if _, err := run(ctx, "docker", "version"); err != nil {
+		return nil, fmt.Errorf("no Docker engine answers (%w): start it", err)
 	}
-	switch {
-	case exec.Command("docker", "compose", "version").Run() == nil:
-		return []string{"docker", "compose"}, nil
-	case exec.Command("docker-compose", "version").Run() == nil:
-		return []string{"docker-compose"}, nil
+	for _, tool := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		_, err := run(ctx, tool[0], append(tool[1:len(tool):len(tool)], "version")...)
+		if err == nil || ctx.Err() != nil {
+			return tool, err
+		}
 	}
 	return nil, errors.New("neither `docker compose` nor `docker-compose` works: install one of them")
 }
@@ -66,15 +66,6 @@ func findImage(ctx context.Context, image string) error {
 // toolGrace is how long a tool that is told to end may take.
 const toolGrace = 15 * time.Second
 
-// firstLine is what a tool complains about.
-func firstLine(out []byte, err error) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	if line == "" {
-		return err.Error()
-	}
-	return line
-}
-
 // run runs a tool and returns its output; its error has the tool's last words. The
 // tool has a process group of its own, so that no Ctrl-C reaches it while it stops
 // things. When ctx ends it is told to end, with the plugins that it started, and
@@ -88,6 +79,9 @@ func run(ctx context.Context, tool string, args ...string) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		words := strings.Join(lastLines(stderr.Bytes(), 3), "; ")
+		if ctx.Err() != nil {
+			err = ctx.Err() // and not how the tool took it
+		}
 		return nil, fmt.Errorf("%s %s: %w: %s", tool, strings.Join(args, " "), err, words)
 	}
 	return stdout.Bytes(), nil

@@ -31,8 +31,32 @@ func TestAnInterruptedToolIsWaitedForWithItsPlugins(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if err := <-failed; err == nil || !exists(ended) {
+	if err := <-failed; !errors.Is(err, context.Canceled) || !exists(ended) {
 		t.Errorf("it returned %v, and its plugin was told to end: %v", err, exists(ended))
+	}
+}
+
+// Neither a tool that was told to end, nor one that could not be asked, is one that is missing.
+func TestAnInterruptedSearchFindsNothingMissing(t *testing.T) {
+	for _, first := range []string{"version", "compose"} { // what the command ends in
+		dir := t.TempDir()
+		begun := filepath.Join(dir, "begun")
+		script := "#!/bin/sh\n[ \"$1\" != " + first + " ] || { echo > " + begun + "; while :; do :; done; }\n"
+		if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", dir)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		failed := make(chan error, 1)
+		go func() { failed <- Shape{Mode: Docker, Image: DefaultImage}.CanRun(ctx) }()
+		if err := poll(ctx, 10*time.Millisecond, func() (bool, error) { _, err := os.Stat(begun); return err == nil, nil }); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := <-failed; !errors.Is(err, context.Canceled) {
+			t.Errorf("in docker %s: %v", first, err)
+		}
 	}
 }
 

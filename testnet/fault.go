@@ -113,7 +113,7 @@ func (t *Testnet) try(ctx context.Context, what crime, chain string, validator i
 	if err := t.mustRun(ctx); err != nil {
 		return nil, err
 	}
-	r, err := t.trial(what, c, validator, s)
+	r, err := t.trial(ctx, what, c, validator, s)
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +121,8 @@ func (t *Testnet) try(ctx context.Context, what crime, chain string, validator i
 }
 
 // trial is one of a validator, on every ledger.
-func (t *Testnet) trial(what crime, c *Chain, validator int, s *Screen) (*trial, error) {
-	b, err := t.backend()
+func (t *Testnet) trial(ctx context.Context, what crime, c *Chain, validator int, s *Screen) (*trial, error) {
+	b, err := t.backend(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -35,9 +35,9 @@ func (t *Testnet) Up(ctx context.Context, detach bool, s *Screen) error {
 		return err
 	}
 	defer release()
-	b, err := t.backend()
+	b, err := t.backend(ctx)
 	if err != nil {
-		return err
+		return unready(err, detach)
 	}
 	began := time.Now()
 	s.say(fmt.Sprintf("meshsec testnet: %v, in %s", t.Shape(), t.home))

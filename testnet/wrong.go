@@ -34,7 +34,7 @@ func (t *Testnet) InvalidTransition(ctx context.Context, chain string, s *Screen
 	if err := t.mustRun(ctx); err != nil {
 		return nil, err
 	}
-	r, err := t.trial(wrongEpoch, c, 0, s)
+	r, err := t.trial(ctx, wrongEpoch, c, 0, s)
 	if err != nil {
 		return nil, err
 	}

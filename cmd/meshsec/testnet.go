@@ -90,7 +90,11 @@ meshsec testnet up --docker --home /tmp/mesh-in-docker`,
 		if shape.Mode = testnet.Processes; docker {
 			shape.Mode = testnet.Docker
 		}
-		if err := adopt(cmd, dir, &shape); err != nil {
+		err = adopt(cmd, dir, &shape)
+		if errors.Is(err, context.Canceled) && !detach {
+			return nil // nothing was made yet
+		}
+		if err != nil {
 			return err
 		}
 		t, err := testnet.Build(dir, shape, time.Now())

@@ -10,7 +10,7 @@ import (
 // is what the line says: another image, or processes, in the same home.
 func TestContainersThatCanNotRunLeaveNoHome(t *testing.T) {
 	for _, tc := range []struct{ want, docker string }{
-		{"no Docker engine answers (no daemon): start it, or run the testnet as processes without --docker", `echo no daemon >&2; exit 1`},
+		{"no Docker engine answers (docker version: exit status 1: no daemon): start it, or run the testnet as processes without --docker", `echo no daemon >&2; exit 1`},
 		{"there is no image nothing:here: build it with `make image`, or name another one with --image",
 			`case "$1" in image) echo "Error response from daemon: No such image: $3" >&2; exit 1;; esac`},
 		{"docker image inspect nothing:here: exit status 1: permission denied",
