@@ -216,9 +216,10 @@ func (d *Draw) captured(p *part) *uint256.Int {
 	return p.at(d.Reference - 1)
 }
 
-// due is what a backstop pays: ⌊clamp((min(V, accepted) − F)/B, 0, 1)·r·captured⌋.
+// due is what a backstop pays in all: ⌊clamp((min(V, accepted) − F)/B, 0, 1)·r·captured⌋, and
+// what draws had taken before that was captured, which they left out of it.
 func (d *Draw) due(l *lien, p *part) due {
-	owed := due{debt: zero(), captured: d.captured(p), fresh: d.Fresh != 0}
+	owed := due{debt: zero(), captured: d.captured(p)}
 	gap := Amount(d.Covered).Int()
 	if p.accepts.Lt(gap) {
 		gap.Set(&p.accepts)
@@ -231,6 +232,9 @@ func (d *Draw) due(l *lien, p *part) due {
 	// r·captured stays below 2^220, so that only the division at the end rounds.
 	owed.debt = share.of(new(uint256.Int).Mul(owed.captured, uint256.NewInt(l.ratio)))
 	owed.debt.Div(owed.debt, one)
+	if !owed.debt.IsZero() {
+		owed.debt.Add(owed.debt, p.drawnBy(d.Reference-1))
+	}
 	owed.ratio = share.of(uint256.NewInt(l.ratio)).Uint64()
 	return owed
 }

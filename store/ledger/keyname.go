@@ -44,7 +44,6 @@ var keyForms = []keyForm{
 	{"failure", []keyPart{chainPart, numberPart}, decodeAs[Failure]},
 	{"failed", []keyPart{chainPart, numberPart}, decodeAs[Cover]},
 	{"settled", []keyPart{chainPart}, decodeCount},
-	{"drawn", []keyPart{chainPart}, decodeCount},
 	{"escrow", []keyPart{chainPart}, decodeAmount},
 	{"participation", []keyPart{numberPart}, decodeAs[Participation]},
 	{"liveness", []keyPart{idPart}, decodeAs[Liveness]},
@@ -81,7 +80,7 @@ var keyForms = []keyForm{
 //	import/<provider>, peer/<chain>, checkpoint/<chain>/17, fault/<id>,
 //	offender/<chain>/<account>, frozen/<chain>/<account>, params, pending, terms/<chain>,
 //	peerset/<chain>, cover, failure/<chain>/17, failed/<chain>/17, settled/<chain>,
-//	drawn/<chain>, escrow/<consumer>, participation/<epoch mod 4>, liveness/<account>
+//	escrow/<consumer>, participation/<epoch mod 4>, liveness/<account>
 //
 // A list is its name (accounts, validators, faults, slashes, queue, open, signed,
 // liens/<consumer>/<validator>, offenders/<chain>, failures/<chain>, trusted/<chain>), which has its length, and that

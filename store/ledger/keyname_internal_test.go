@@ -51,7 +51,6 @@ func sampleKeys() map[string][][2]string {
 		"failureKey":       one(failureKey("beta", 7), "failure/beta/7"),
 		"failureCoverKey":  one(failureCoverKey("beta", 7), "failed/beta/7"),
 		"settledKey":       one(settledKey("beta"), "settled/beta"),
-		"drawnKey":         one(drawnKey("beta"), "drawn/beta"),
 		"participationKey": one(participationKey(7), "participation/3"),
 		"openList":         items(openList, "open"),
 		"signedList":       items(signedList, "signed"),
@@ -197,7 +196,7 @@ func TestDescriptionOfARecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := json.Marshal(d)
-	want := `{"parts":[{"accepts":"0","bonded":"1000","captured":[{"amount":"7","epoch":3,"time":9}],"slashed":"0","taken":"0","unbonding":[],` +
+	want := `{"parts":[{"accepts":"0","bonded":"1000","captured":[{"amount":"7","epoch":3,"time":9}],"drawn":[],"slashed":"0","taken":"0","unbonding":[],` +
 		`"validator":"ab` + strings.Repeat("00", 31) + `"}],"ratio":"0.5"}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)

@@ -25,7 +25,6 @@ import "encoding/binary"
 //	failure/<chain>/<checkpoint>          Failure
 //	failed/<chain>/<checkpoint>           the Cover that counts for it
 //	settled/<chain>                       count of failures that are settled
-//	drawn/<chain>                         our epoch in which its backstops were drawn last
 //	escrow/<consumer>                     amount that waits for the authority
 //	participation/<epoch mod 4>           Participation
 //	liveness/<account>                    Liveness
@@ -72,7 +71,6 @@ func peerSetKey(chain string) []byte           { return key("peerset", []byte(ch
 func escrowKey(consumer string) []byte         { return key("escrow", []byte(consumer)) }
 func livenessKey(id AccountID) []byte          { return key("liveness", id[:]) }
 func settledKey(chain string) []byte           { return key("settled", []byte(chain)) }
-func drawnKey(chain string) []byte             { return key("drawn", []byte(chain)) }
 func participationKey(epoch uint64) []byte {
 	return key("participation", num(epoch%participationSlots))
 }

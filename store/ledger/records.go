@@ -58,8 +58,16 @@ type Part struct {
 	Unbonding []Unbonding `ssz-max:"16"`  // nominal, in order of release
 	Slashed   [32]byte    `ssz-size:"32"` // of the nominal amount, since it was last settled
 	Captured  []Captured  `ssz-max:"64"`  // what it was, epoch by epoch, while it can be captured
-	Taken     [32]byte    `ssz-size:"32"` // by slashes, ever: the debt already paid; of the backstop, of what it was when it was last drawn anew
+	Taken     [32]byte    `ssz-size:"32"` // by slashes, ever: the debt already paid
 	Accepts   [32]byte    `ssz-size:"32"` // of the backstop: the largest covered value that it stands for
+	Drawn     []Drawn     `ssz-max:"16"`  // of the backstop: the last draws, in their order
+}
+
+// Drawn is what had been taken of a backstop after the draws of an epoch. Statements from
+// then on leave it out.
+type Drawn struct {
+	Epoch uint64
+	Taken [32]byte `ssz-size:"32"`
 }
 
 // Unbonding is an amount on its way out. It stays slashable until it matures.
@@ -222,7 +230,6 @@ type Execution struct {
 // amount (DESIGN §3.5), all three in base units of that chain.
 type Draw struct {
 	Reference uint64   // our epoch whose statement is captured, +1; 0 = none
-	Fresh     uint8    // 1: that statement is newer than all draws before, which left out of it what they took
 	Covered   [32]byte `ssz-size:"32"` // V
 	Paid      [32]byte `ssz-size:"32"` // F, by the cross-stake on the offenders
 	Pool      [32]byte `ssz-size:"32"` // B, Σ r·b over all backstops

@@ -82,9 +82,6 @@ func (m *machine) execute(i uint64, spent *Spent) (progress, error) {
 		return running, save(m.tx, queueList.item(i), e)
 	}
 	e.Done = 1
-	if offender == Backstop {
-		setCounter(m.tx, drawnKey(chain), m.epoch+1)
-	}
 	if err := save(m.tx, queueList.item(i), e); err != nil {
 		return waiting, err
 	}
@@ -99,17 +96,10 @@ func (m *machine) execute(i uint64, spent *Spent) (progress, error) {
 // start fixes the penalties of an execution that has none yet: what comes to light from
 // now on queues another one. All offenders of the chain are looked at for it, which the
 // epoch spends like as many liens. It returns the offender, nil for a backstop, whose Draw
-// is fixed from the beginning but for what the draws before it took.
+// is fixed from the beginning.
 func (m *machine) start(e *Execution, spent *Spent) (*Offender, error) {
 	if AccountID(e.Account) == Backstop {
-		if e.Cursor > 0 {
-			return nil, nil
-		}
-		drawn, err := counter(m.tx, drawnKey(string(e.Chain)))
-		if e.Draw.Reference >= drawn {
-			e.Draw.Fresh = 1
-		}
-		return nil, err
+		return nil, nil
 	}
 	chain, offender := string(e.Chain), AccountID(e.Account)
 	off, err := must[Offender](m.tx, offenderKey(chain, offender))
@@ -134,7 +124,6 @@ func (m *machine) start(e *Execution, spent *Spent) (*Offender, error) {
 type due struct {
 	debt, captured *uint256.Int
 	ratio          uint64
-	fresh          bool // what was taken before was not taken of this
 }
 
 // charge is one offence as a part answers for it.
@@ -188,15 +177,8 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, fau
 	}
 	p := l.part(offender)
 	owed := owes(l, p)
-	anew := owed.fresh && !p.taken.IsZero()
-	if anew {
-		p.taken.Clear()
-	}
 	if !owed.debt.Gt(&p.taken) {
-		if !anew {
-			return nil
-		}
-		return m.saveVault(v, false)
+		return nil
 	}
 	take := new(uint256.Int).Sub(owed.debt, &p.taken)
 	if take.Gt(v.collateral) { // I2 covers every debt; a rule that broke it must not mint
@@ -206,6 +188,9 @@ func (m *machine) slash(account AccountID, chain string, offender AccountID, fau
 	v.collateral.Sub(v.collateral, take)
 	p.slashed.Add(&p.slashed, take)
 	p.taken.Add(&p.taken, take)
+	if offender == Backstop {
+		p.draw(m.epoch)
+	}
 	if err := m.saveVault(v, false); err != nil {
 		return err
 	}

@@ -188,7 +188,7 @@ func (m *machine) addPart(v *vault, consumer string, validator AccountID, amount
 	l.ratio = ratio
 	part, made := l.partFor(validator)
 	if part.over() {
-		part.taken, part.accepts = uint256.Int{}, uint256.Int{} // a new beginning
+		part.taken, part.accepts, part.drawn = uint256.Int{}, uint256.Int{}, nil // a new beginning
 	}
 	switch {
 	case accepts.Gt(MaxAmount):

@@ -36,6 +36,7 @@ type part struct {
 	taken     uint256.Int
 	accepts   uint256.Int // of the backstop; else 0
 	captured  []Captured  // the record's own, copied before an entry changes
+	drawn     []Drawn     // of the backstop; the record's own, copied before it changes
 
 	effective          uint256.Int // of the whole part
 	effectiveBonded    uint256.Int // its share that gives power

@@ -48,6 +48,7 @@ func decodeLien(consumer string, rec *Lien) lien {
 			accepts:   *Amount(r.Accepts).Int(),
 			unbonding: make([]unbonding, len(r.Unbonding)),
 			captured:  r.Captured,
+			drawn:     r.Drawn,
 		}
 		for j, u := range r.Unbonding {
 			p.unbonding[j] = unbonding{*Amount(u.Amount).Int(), u.Epoch, u.Time}
@@ -72,7 +73,7 @@ func (l *lien) unchanged() bool {
 
 // is reports whether p is what r records.
 func (p *part) is(r *Part) bool {
-	if p.validator != r.Validator || len(p.unbonding) != len(r.Unbonding) || !slices.Equal(p.captured, r.Captured) ||
+	if p.validator != r.Validator || len(p.unbonding) != len(r.Unbonding) || !slices.Equal(p.captured, r.Captured) || !slices.Equal(p.drawn, r.Drawn) ||
 		NewAmount(&p.bonded) != r.Bonded || NewAmount(&p.slashed) != r.Slashed ||
 		NewAmount(&p.taken) != r.Taken || NewAmount(&p.accepts) != r.Accepts {
 		return false
@@ -96,6 +97,7 @@ func encodeLien(l *lien) *Lien {
 			Accepts:   NewAmount(&p.accepts),
 			Unbonding: make([]Unbonding, len(p.unbonding)),
 			Captured:  p.captured,
+			Drawn:     p.drawn,
 		}
 		for j, u := range p.unbonding {
 			r.Unbonding[j] = Unbonding{NewAmount(&u.amount), u.epoch, u.time}
@@ -224,6 +226,31 @@ func (m *machine) remember(consumer string, p *part, byOwner bool) error {
 		p.captured = p.captured[1:]
 	}
 	return nil
+}
+
+// maxDrawn is how many draws of a backstop are told apart; Part.Drawn holds no more.
+const maxDrawn = 16
+
+// draw writes down what has been taken of a backstop by now.
+func (p *part) draw(epoch uint64) {
+	kept := p.drawn
+	if n := len(kept); n > 0 && kept[n-1].Epoch == epoch {
+		kept = kept[:n-1]
+	}
+	p.drawn = append(slices.Clip(kept), Drawn{epoch, NewAmount(&p.taken)})
+	if len(p.drawn) > maxDrawn {
+		p.drawn = p.drawn[1:]
+	}
+}
+
+// drawnBy is what had been taken of a backstop when the statement of our epoch was made.
+func (p *part) drawnBy(epoch uint64) *uint256.Int {
+	for i := len(p.drawn) - 1; i >= 0; i-- {
+		if p.drawn[i].Epoch <= epoch {
+			return Amount(p.drawn[i].Taken).Int()
+		}
+	}
+	return zero()
 }
 
 // stated is what the part contributes to its statement as it was loaded.
