@@ -39,6 +39,7 @@ type headRecord struct {
 	Sum      digest      `json:"sum"`      // of all records, see sum
 	Faults   uint64      `json:"faults"`
 	Chains   []chainHead `json:"chains"` // as in the manifest
+	Check    digest      `json:"check"`  // SHA-256 of the line in which this is zero
 }
 
 // chainHead is how far a chain is.
@@ -67,8 +68,18 @@ func (r refText) ref() trie.Ref { return trie.Ref{Version: r.Version, Hash: trie
 
 func newRefText(r trie.Ref) refText { return refText{r.Version, digest(r.Hash)} }
 
-// encode returns the canonical form, a line of JSON.
+// encode returns the canonical form, a line of JSON, and sets Check by it.
 func (h *headRecord) encode() ([]byte, error) {
+	h.Check = digest{}
+	b, err := h.line()
+	if err != nil {
+		return nil, err
+	}
+	h.Check = sha256.Sum256(b)
+	return h.line()
+}
+
+func (h *headRecord) line() ([]byte, error) {
 	b, err := json.Marshal(h)
 	if err != nil {
 		return nil, fmt.Errorf("encode head: %w", err)
@@ -76,7 +87,8 @@ func (h *headRecord) encode() ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
-// decodeHead accepts exactly what encode returns.
+// decodeHead accepts exactly what encode returns. What a damage has made of that is not
+// taken for the head of another network, which has its files to itself.
 func decodeHead(b []byte) (*headRecord, error) {
 	h := new(headRecord)
 	if err := json.Unmarshal(b, h); err != nil {
@@ -87,7 +99,7 @@ func decodeHead(b []byte) (*headRecord, error) {
 	case err != nil:
 		return nil, err
 	case !bytes.Equal(again, b):
-		return nil, errors.New("not in canonical form")
+		return nil, errors.New("it is not what was written")
 	case h.Version != formatVersion:
 		return nil, fmt.Errorf("format version %d is unknown, this program knows %d", h.Version, formatVersion)
 	case h.Step == 0:
