@@ -17,17 +17,7 @@ import (
 // not model too (backstops, downtime, rules that change, failures, trust), on every
 // chain of a mesh, mostly sensible, some not.
 func TestWhateverIsOrderedLedgersStaySound(t *testing.T) {
-	n := ledgertest.New(3, 4, func(m *ledger.Manifest) {
-		strict(m)
-		for _, c := range m.Chains {
-			p := &c.Params
-			p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 1}, 20_000, ledger.Window{Epochs: 1, Time: 10_000}
-			p.MaxDrift = 5_000
-			p.Unbonding, p.Correlation = ledger.Window{Epochs: 3, Time: 36_000}, ledger.Window{Epochs: 2, Time: 12_000}
-			p.MinLien, p.CoveredValue = ledger.Units(3), ledger.Units(400_000)
-		}
-	})
-	must(t, n.Manifest.Validate())
+	n := hasty(t)
 	fewer(t, 6)
 	kinds := map[ledger.Kind]int{}
 	rounds := twinRounds(t)
@@ -47,6 +37,24 @@ func TestWhateverIsOrderedLedgersStaySound(t *testing.T) {
 			t.Errorf("no %v was ever accepted: the test does not reach it", kind)
 		}
 	}
+}
+
+// hasty is a network whose windows are a few epochs, so that a short history has all that
+// they are about.
+func hasty(t *testing.T) *ledgertest.Network {
+	t.Helper()
+	n := ledgertest.New(3, 4, func(m *ledger.Manifest) {
+		strict(m)
+		for _, c := range m.Chains {
+			p := &c.Params
+			p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 1}, 20_000, ledger.Window{Epochs: 1, Time: 10_000}
+			p.MaxDrift = 5_000
+			p.Unbonding, p.Correlation = ledger.Window{Epochs: 3, Time: 36_000}, ledger.Window{Epochs: 2, Time: 12_000}
+			p.MinLien, p.CoveredValue = ledger.Units(3), ledger.Units(400_000)
+		}
+	})
+	must(t, n.Manifest.Validate())
+	return n
 }
 
 // unruly is a mesh in which everybody does anything.

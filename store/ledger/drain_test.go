@@ -16,17 +16,7 @@ import (
 // account is there, and when nobody does any more than leave, everybody gets out with all
 // that is left, though its peers have fallen silent.
 func TestInTheEndEverybodyLeaves(t *testing.T) {
-	n := ledgertest.New(3, 4, func(m *ledger.Manifest) {
-		strict(m)
-		for _, c := range m.Chains {
-			p := &c.Params
-			p.ChallengeWindow, p.StatementExpiry, p.EvidenceAge = ledger.Window{Epochs: 1}, 20_000, ledger.Window{Epochs: 1, Time: 10_000}
-			p.MaxDrift = 5_000
-			p.Unbonding, p.Correlation = ledger.Window{Epochs: 3, Time: 36_000}, ledger.Window{Epochs: 2, Time: 12_000}
-			p.MinLien, p.CoveredValue = ledger.Units(3), ledger.Units(400_000)
-		}
-	})
-	must(t, n.Manifest.Validate())
+	n := hasty(t)
 	fewer(t, 6)
 	kinds := map[ledger.Kind]int{}
 	for range twinRounds(t) {
@@ -97,14 +87,19 @@ func owed(t testing.TB, m *ledgertest.Mesh, chain string) {
 		ratio := new(big.Int).SetUint64(record.Ratio)
 		i := slices.IndexFunc(record.Parts, func(p ledger.Part) bool { return p.Validator == l.Validator })
 		p := record.Parts[i]
-		most := new(big.Int)
+		debt := new(big.Int)
 		for _, c := range p.Captured {
-			if a := whole(c.Amount); a.Cmp(most) > 0 {
-				most = a
+			paid := whole(p.Taken) // but for what draws had left out of it
+			for _, d := range p.Drawn {
+				if d.Epoch <= c.Epoch {
+					paid.Sub(whole(p.Taken), whole(d.Taken))
+				}
+			}
+			owes := new(big.Int).Mul(whole(c.Amount), ratio)
+			if owes.Sub(owes, paid.Mul(paid, big.NewInt(ledger.One))); owes.Cmp(debt) > 0 {
+				debt = owes
 			}
 		}
-		debt := most.Mul(most, ratio)
-		debt.Sub(debt, new(big.Int).Mul(whole(p.Taken), big.NewInt(ledger.One)))
 		off, err := r.Offender(l.Consumer, l.Validator)
 		must(t, err)
 		if now := new(big.Int).Mul(whole(l.Amount), ratio); off == nil && now.Cmp(debt) > 0 {
